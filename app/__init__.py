@@ -1,0 +1,1 @@
+"""The application: people, access, conversations, ingestion, jobs, cores and the HTTP API."""

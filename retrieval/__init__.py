@@ -1,0 +1,1 @@
+"""From bytes to passages, and from a query to ranked passages."""

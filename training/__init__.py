@@ -1,0 +1,1 @@
+"""From rules and instruction data to a core, and its measured quality."""

@@ -1,0 +1,1 @@
+"""Every human interface: the web pages and the `precept` command line."""
