@@ -1,0 +1,203 @@
+"""What the services hand out: frozen records, free of rows and sessions.
+
+Offsets of citations, windows and hits count bytes of the document's stored UTF-8 text.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+
+class Role(StrEnum):
+    """What a person is in the company."""
+
+    EMPLOYEE = "employee"
+    ADMIN = "admin"
+    ENGINEER = "engineer"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person with an account, or the local operator of the command line."""
+
+    id: int
+    email: str
+    name: str
+    role: Role
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Documents that the same people may read."""
+
+    name: str
+    everyone: bool
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it is listed: its latest version."""
+
+    name: str
+    title: str
+    collection: str
+    version: int
+    media_type: str
+    size_bytes: int
+    chunks: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one file: added, updated, unchanged or failed; `error` says why it failed."""
+
+    path: str
+    status: str
+    chunks: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One passage that a search found."""
+
+    document: str
+    version: int
+    start: int
+    end: int
+    score: float
+    text: str
+    headings: tuple[str, ...]
+    title: str = ""
+    chunk_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Words of a document; `quote` is exactly its bytes `start` to `end`."""
+
+    n: int
+    document: str
+    version: int
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedLine:
+    """One line of the working with the checker's verdict."""
+
+    line: str
+    holds: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePassage:
+    """A numbered passage: the whole chunk as `text`, and the window of it that the core read."""
+
+    n: int
+    document: str
+    version: int
+    title: str
+    headings: tuple[str, ...]
+    start: int
+    end: int
+    text: str
+    window_start: int
+    window_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """An answer as it is stored and shown; `kind` is answer, refusal, question, quotation or stopped.
+
+    `passages` are those found for this question, and earlier ones that it cites.
+    """
+
+    id: int
+    conversation: str
+    question: str
+    text: str
+    kind: str
+    refused: bool
+    verified: bool
+    problems: tuple[str, ...]
+    citations: tuple[Citation, ...]
+    working: tuple[WorkedLine, ...]
+    passages: tuple[EvidencePassage, ...]
+    core: str
+    index_generation: int
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One question of a conversation with its answer; `answer` is None while it is being made, or when that failed."""
+
+    id: int
+    question: str
+    answer: AnswerRecord | None
+    asked_at: datetime
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What an answer is being made of now: searching, reading or checking."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text to append to the answer shown so far; it is not yet checked.
+
+    With `restart` the text shown so far is dropped: the core tries again.
+    """
+
+    text: str
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A line of the working, as soon as it is checked."""
+
+    line: str
+    holds: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The end of an answer."""
+
+    record: AnswerRecord
+
+
+ChatEvent = Stage | Delta | Worked | Answered
+
+
+@dataclass(frozen=True, slots=True)
+class CoreEntry:
+    """One registered core; `serving` marks the one that answers."""
+
+    name: str
+    path: Path
+    serving: bool
+    parameters: int
+    sha256: str
