@@ -37,7 +37,9 @@ class Response:
     @property
     def short_answer(self) -> str:
         """The verdict or value the answer opens with, without its explanation and citations."""
-        return self.answer[: _SHORT_END.search(self.answer.strip()).start()].strip()  # type: ignore[union-attr]
+        answer = self.answer.strip()
+        end = _SHORT_END.search(answer)
+        return answer[: end.start()].strip() if end else answer
 
 
 def without_citations(answer: str) -> str:

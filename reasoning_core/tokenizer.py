@@ -100,6 +100,11 @@ class CoreTokenizer:
         """Return the text of ids; special tokens leave nothing, a cut character leaves U+FFFD."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
+    def pieces(self) -> dict[str, int]:
+        """Return the text of every token that is whole characters, with its id; special tokens are left out."""
+        texts = ((self.decode([token]), token) for token in range(len(SPECIAL_TOKENS), self.vocabulary_size))
+        return {text: token for text, token in texts if text and "\ufffd" not in text}
+
     def condition_ids(self, conditions: Sequence[str]) -> list[int]:
         """Return the ids of condition names.
 

@@ -1,0 +1,121 @@
+"""A checkpoint is a folder in Hugging Face form plus a manifest with the SHA-256 of each file.
+
+Only safetensors and JSON are ever read. transformers, vLLM and SGLang load the folder as it is; a folder without our
+manifest (a published checkpoint) loads here too, under the layout it was trained with.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from reasoning_core.config import CoreConfig
+from reasoning_core.model import HrmTextCore
+from reasoning_core.tokenizer import CoreTokenizer
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+GENERATION, CARD, MANIFEST = "generation_config.json", "README.md", "manifest.json"
+
+
+class CheckpointDamaged(ValueError):
+    """A checkpoint folder that is incomplete, tampered with, or not a core; the message says which file and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A loaded core: its weights in evaluation mode, its tokenizer, and the digest that names it."""
+
+    name: str
+    model: HrmTextCore
+    tokenizer: CoreTokenizer
+    sha256: str
+    lineage: Mapping[str, Any]
+
+
+def default_core_folder() -> Path:
+    """Return the folder of the core that ships with the package."""
+    return Path(__file__).parent / "default_core"
+
+
+def save_checkpoint(
+    folder: Path,
+    model: HrmTextCore,
+    tokenizer: CoreTokenizer,
+    *,
+    lineage: Mapping[str, Any],
+    card: str,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a checkpoint folder; the manifest is written last, so a folder with one is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    weights = {name: value.detach().to(dtype).contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    config = model.config.to_hugging_face(pad_id=tokenizer.pad_id, end_id=tokenizer.eoa_id)
+    _write_json(folder / CONFIG, config | {"dtype": str(dtype).removeprefix("torch.")})
+    _write_json(folder / GENERATION, {"pad_token_id": tokenizer.pad_id, "eos_token_id": tokenizer.eoa_id})
+    tokenizer.save(folder / TOKENIZER)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    files = {name: file_sha256(folder / name) for name in (CONFIG, WEIGHTS, TOKENIZER, GENERATION, CARD)}
+    manifest = {"format": 1, "layout": model.config.layout.value, "files": files, "lineage": dict(lineage)}
+    partial = folder / f"{MANIFEST}.partial"
+    _write_json(partial, manifest)
+    partial.replace(folder / MANIFEST)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read and verify a checkpoint folder.
+
+    Raises:
+        CheckpointDamaged: a file is missing, unreadable or not the one the manifest names.
+    """
+    for name in (CONFIG, WEIGHTS, TOKENIZER):
+        if not (folder / name).is_file():
+            raise CheckpointDamaged(f"{folder} has no {name}: copy the whole checkpoint folder again")
+    manifest = _verified_manifest(folder)
+    try:
+        config = CoreConfig.from_hugging_face(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        model = HrmTextCore(config)
+        weights = load_file(folder / WEIGHTS)
+        model.load_state_dict({name: value.float() for name, value in weights.items()})
+        tokenizer = CoreTokenizer.load(folder / TOKENIZER)
+    except (SafetensorError, RuntimeError, KeyError, ValueError, OSError) as error:
+        raise CheckpointDamaged(f"{folder} does not hold a core: {error}") from error
+    if manifest and manifest["layout"] != config.layout.value:
+        raise CheckpointDamaged(f"{folder}: manifest says layout {manifest['layout']}, config.json {config.layout}")
+    return Checkpoint(folder.name, model.eval(), tokenizer, file_sha256(folder / WEIGHTS), manifest.get("lineage", {}))
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verified_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        files: dict[str, str] = manifest["files"]
+    except (ValueError, KeyError) as error:
+        raise CheckpointDamaged(f"{path} is not a manifest: {error}") from error
+    for name, digest in files.items():
+        if not (folder / name).is_file() or file_sha256(folder / name) != digest:
+            raise CheckpointDamaged(f"{folder / name} is not the file its manifest names: restore the whole folder")
+    return manifest
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())

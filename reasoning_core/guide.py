@@ -1,0 +1,97 @@
+"""Guided working: the core chooses what to quote and what to compute, exact code supplies what must be exact.
+
+While the core writes a quote, only tokens that continue words of a passage it was shown are allowed, and the number
+behind the quote must be a passage in which the words stand. Behind ` =`, only the exact result of the expression is
+allowed. Everything else (which words, which comparison, which verdict) is the core's own and is checked afterwards.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from reasoning_core.tokenizer import CoreTokenizer
+from reasoning_core.working import calculate
+
+_MAX_QUOTE_CHARACTERS = 160
+_MIN_QUOTE_CHARACTERS = 4
+
+
+class WorkingGuide:
+    """A `Guide` for one response over the passages shown so far."""
+
+    def __init__(self, tokenizer: CoreTokenizer, passages: Mapping[int, str]) -> None:
+        self._tokenizer = tokenizer
+        self._passages = passages
+        self._pieces = tokenizer.pieces()
+        self._longest = max(map(len, self._pieces))
+
+    def allowed(self, generated: Sequence[int]) -> Sequence[int] | None:
+        """Return the ids that may come next, or None where anything may."""
+        if not generated or generated[0] != self._tokenizer.work_start_id:
+            return None
+        if self._tokenizer.work_end_id in generated:
+            return None
+        line = self._tokenizer.decode(generated[1:]).rpartition("\n")[2]
+        if line.startswith('"'):
+            return self._in_quote(line[1:])
+        return self._in_result(line)
+
+    def _in_quote(self, written: str) -> Sequence[int] | None:
+        words, closed, rest = written.partition('"')
+        if not closed:
+            return self._continuing(words)
+        numbers = [f" [{n}]" for n, text in self._passages.items() if words in text]
+        complete = rest in numbers
+        return None if complete else self._spelling(numbers, rest)
+
+    def _continuing(self, words: str) -> list[int] | None:
+        """Return the tokens that go on in some passage behind `words`, and those that close the quote."""
+        allowed: set[int] = set()
+        for text in self._passages.values():
+            for rest in _rests(text, words):
+                line_rest = rest.partition("\n")[0].partition('"')[0]
+                for length in range(1, min(self._longest, len(line_rest)) + 1):
+                    if (token := self._pieces.get(line_rest[:length])) is not None and len(
+                        words
+                    ) < _MAX_QUOTE_CHARACTERS:
+                        allowed.add(token)
+                if len(words) >= _MIN_QUOTE_CHARACTERS and _ends_word(words, rest):
+                    allowed.update(self._closing(line_rest))
+        return sorted(allowed) or None
+
+    def _closing(self, line_rest: str) -> list[int]:
+        """Return the closing quotation mark, alone or fused with the punctuation that stands before it."""
+        fused = (line_rest[:length] + '"' for length in range(min(3, len(line_rest)) + 1))
+        return [self._pieces[piece] for piece in fused if piece in self._pieces]
+
+    def _in_result(self, line: str) -> Sequence[int] | None:
+        expression, equals, rest = line.rpartition(" =")
+        if not equals or (result := calculate(expression)) is None:
+            return None
+        target = f" {result}"
+        return None if rest == target else self._spelling([target], rest)
+
+    def _spelling(self, targets: Sequence[str], written: str) -> list[int] | None:
+        """Return the longest tokens that spell one of `targets` on from `written`."""
+        allowed = set()
+        for target in targets:
+            if target.startswith(written):
+                rest = target[len(written) :]
+                # The tokenizer's own first token of the rest is what the core has seen in training.
+                allowed.add(self._tokenizer.encode(rest)[0])
+        return sorted(allowed) or None
+
+
+def _rests(text: str, words: str) -> list[str]:
+    """Return what follows each place where `words` stand in `text`; an empty quote may start at any word."""
+    if not words:
+        starts = [i for i in range(len(text)) if not text[i].isspace() and (i == 0 or not text[i - 1].isalnum())]
+        return [text[start:] for start in starts]
+    rests, start = [], text.find(words)
+    while start >= 0:
+        if start == 0 or not (text[start - 1].isalnum() and words[0].isalnum()):
+            rests.append(text[start + len(words) :])
+        start = text.find(words, start + 1)
+    return rests
+
+
+def _ends_word(words: str, rest: str) -> bool:
+    return not (words[-1].isalnum() and rest[:1].isalnum())

@@ -1,0 +1,134 @@
+"""A second, mechanical reading of the cited words, against which the core's reading is held.
+
+Arithmetic that holds can still be applied to the wrong rule or turned into the wrong verdict. So an answer is called
+verified only where code, reading the cited sentence by itself, comes to the same end:
+
+- the cited sentence speaks of what was asked, and no other sentence that was read fits the question better;
+- for a yes or no: the sentence states a bound, the question asks for permission or for a duty, and the comparison
+  in the working, turned by both, gives the verdict that the core gave;
+- no exception stands beside the cited words that the working passes over.
+
+Where code cannot tell, the answer is shown as unconfirmed. It never turns a verdict round.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from reasoning_core.grounding import PassageCitation
+from reasoning_core.response import Response
+from reasoning_core.words import content_words, sentence_spans
+from reasoning_core.working import check, numbers_in, parse_quote
+
+_MAXIMUM = re.compile(
+    r"\b(up to|at most|no more than|not more than|maximum|max|not exceed|limited to|limit|capped|cap|within|or less|"
+    r"or fewer|no later than|ceiling|below|under|less than)\b",
+    re.I,
+)
+_MINIMUM = re.compile(
+    r"\b(at least|minimum|min|no less than|not less than|or more|or longer|no fewer than|no earlier than|after|"
+    r"once|above|over|more than|exceed\w*|from)\b",
+    re.I,
+)
+_DUTY = re.compile(r"\b(need|needs|must|have to|has to|required|require|requires|necessary|obliged)\b", re.I)
+_PERMISSION = re.compile(
+    r"\b(can|may|could|allowed|ok|okay|fine|within|eligible|qualify|qualifies|enough|permitted|covered|cover|covers|"
+    r"claim|acceptable|comply|complies|in time|reimburse\w*)\b",
+    re.I,
+)
+_NEGATION = re.compile(r"\b(not|n't|without|never|no|too|over|exceed\w*)\b|n't\b", re.I)
+_EXCEPTION = re.compile(
+    r"\b(unless|except\w*|however|(does|do) not apply|not eligible|excluded|instead|supersede\w*|replaced|only)\b",
+    re.I,
+)
+_VERDICT = re.compile(r"^(yes|no)\b", re.I)
+_MIN_COVERAGE = 0.34
+
+
+def unconfirmed(
+    response: Response, questions: Sequence[str], cited: Sequence[PassageCitation], passages: Mapping[int, str]
+) -> tuple[str, ...]:
+    """Return why the reading behind a response cannot be confirmed; nothing means that it is.
+
+    `questions` is the question asked, led by the one before it where it is an elliptical follow-up.
+    """
+    if not cited:
+        return ("no passage is cited",)
+    question = " ".join(questions)
+    sentences = [_sentence_around(passages[c.n], c) for c in cited]
+    reasons = [
+        *_off_topic(question, sentences, passages),
+        *_passed_over_exceptions(response, cited, passages),
+        *_wrong_verdict(response, questions, sentences),
+    ]
+    return tuple(dict.fromkeys(reasons))
+
+
+def coverage(question: str, texts: Sequence[str]) -> float:
+    """Return the share of the question's content words that occur in `texts`, 1.0 for a question without any."""
+    words = content_words(question)
+    found = content_words("\n".join(texts))
+    return len(words & found) / len(words) if words else 1.0
+
+
+def _off_topic(question: str, sentences: Sequence[str], passages: Mapping[int, str]) -> list[str]:
+    asked = coverage(question, sentences)
+    if asked < _MIN_COVERAGE:
+        return ["the cited words share too little with the question"]
+    with_numbers = any(numbers_in(sentence) for sentence in sentences)
+    rivals = [
+        text[start:end]
+        for text in passages.values()
+        for start, end in sentence_spans(text)
+        if text[start:end] not in sentences and (not with_numbers or numbers_in(text[start:end]))
+    ]
+    if any(coverage(question, [rival]) > asked for rival in rivals):
+        return ["another sentence fits the question better"]
+    return []
+
+
+def _passed_over_exceptions(
+    response: Response, cited: Sequence[PassageCitation], passages: Mapping[int, str]
+) -> list[str]:
+    for n in {c.n for c in cited}:
+        for start, end in sentence_spans(passages[n]):
+            if _EXCEPTION.search(passages[n][start:end]) and not any(
+                c.n == n and c.start < end and start < c.end for c in cited
+            ):
+                return ["an exception stands beside the cited words"]
+    return []
+
+
+def _wrong_verdict(response: Response, questions: Sequence[str], sentences: Sequence[str]) -> list[str]:
+    stated = _VERDICT.match(response.short_answer)
+    if stated is None:
+        return []
+    claims = [line for line in response.working if parse_quote(line) is None and check(line, {}).holds]
+    expected = _verdict(claims[-1], questions, " ".join(sentences)) if claims else None
+    if expected is None:
+        return ["code cannot derive the verdict from the cited words"]
+    if expected != (stated[1].casefold() == "yes"):
+        return ["the verdict does not follow from the cited words"]
+    return []
+
+
+def _verdict(claim: str, questions: Sequence[str], sentence: str) -> bool | None:
+    """Return what a comparison means for a question about a bounded thing, or None where the words leave it open."""
+    words, question = claim.split(" "), " ".join(questions)
+    if len(words) != 3 or _NEGATION.search(question):
+        return None
+    maximum, minimum = bool(_MAXIMUM.search(sentence)), bool(_MINIMUM.search(sentence))
+    duty, permission = bool(_DUTY.search(question)), bool(_PERMISSION.search(question))
+    if maximum == minimum or duty == permission:
+        return None
+    asked, relation, bound = words
+    # "What if it were 80?" replaces the number of the question before it.
+    if asked not in (numbers_in(questions[-1]) or numbers_in(question)) or bound not in numbers_in(sentence):
+        return None
+    if maximum:
+        return relation in ("<", "<=", "=") if permission else relation == ">"
+    return relation in (">", ">=", "=")
+
+
+def _sentence_around(text: str, citation: PassageCitation) -> str:
+    spans = [(s, e) for s, e in sentence_spans(text) if s < citation.end and citation.start < e]
+    return text[spans[0][0] : spans[-1][1]] if spans else text[citation.start : citation.end]

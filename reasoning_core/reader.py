@@ -1,0 +1,228 @@
+"""The reader: question, passages and conversation in, a stream of answer events out (DESIGN 4).
+
+It lets the core write under the working guide, re-executes the working, resolves the citations, traces every number,
+and holds the result against a mechanical second reading. A failed check means another try; when all tries fail, the
+best passage is quoted and labelled as a quotation. The application and the evaluation use this same reader.
+"""
+
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reasoning_core import prompt
+from reasoning_core.engine import Core, Generation
+from reasoning_core.grounding import PassageCitation, citations, ungrounded
+from reasoning_core.guide import WorkingGuide
+from reasoning_core.judgement import coverage, unconfirmed
+from reasoning_core.prompt import Passage, Turn
+from reasoning_core.response import REFUSAL, Response
+from reasoning_core.sampling import Sampling
+from reasoning_core.tokenizer import CoreTokenizer
+from reasoning_core.words import content_words, sentence_spans
+from reasoning_core.working import Verdict, check
+
+_MIN_TOPIC_COVERAGE = 0.3
+_FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More text of the answer; the working is not part of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingLine:
+    """One finished line of the working, re-executed."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A check failed: everything streamed so far is withdrawn."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How it ended. `kind` is answer, refusal, question, quotation or stopped.
+
+    `verified` means that every line holds, every fact is sourced and the mechanical reading agrees; `problems` says
+    what failed or could not be confirmed.
+    """
+
+    kind: str
+    response: Response
+    text: str
+    citations: tuple[PassageCitation, ...]
+    working: tuple[Verdict, ...]
+    verified: bool
+    problems: tuple[str, ...]
+    prompt_tokens: int
+    cached_tokens: int
+    new_tokens: int
+    core: str
+
+
+ReaderEvent = TextDelta | WorkingLine | Retrying | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOptions:
+    """`tries` counts the greedy one; the others are sampled at `temperature`."""
+
+    tries: int = 3
+    temperature: float = 0.7
+    max_new_tokens: int = 192
+    guided: bool = True
+
+
+class Reader:
+    """Reads with one core."""
+
+    def __init__(self, core: Core, options: ReaderOptions | None = None) -> None:
+        self._core = core
+        self._options = options or ReaderOptions()
+        self.core = core.name
+
+    def read(
+        self,
+        history: Sequence[Turn],
+        question: str,
+        passages: Sequence[Passage],
+        cancel: threading.Event | None = None,
+    ) -> Iterator[ReaderEvent]:
+        """Answer `question`; `passages` are those new in this turn. The last event is always an `Answer`.
+
+        Raises:
+            BusyError: the engine takes no more requests.
+            ContextOverflow: the conversation does not fit the core.
+        """
+        turns = (*history, Turn(tuple(passages), question))
+        failed: Answer | None = None
+        for number in range(self._options.tries):
+            if failed is not None:
+                yield Retrying(failed.problems[0])
+            answer = yield from self._try(turns, number, cancel)
+            if answer.kind != _FAILED:
+                yield answer
+                return
+            failed = failed or answer
+        assert failed is not None, "ReaderOptions.tries is at least 1"
+        yield _quotation(failed, turns)
+
+    def _try(
+        self, turns: Sequence[Turn], number: int, cancel: threading.Event | None
+    ) -> Generator[ReaderEvent, None, Answer]:
+        """Stream one response and return what became of it, kind `failed` included."""
+        shown = _texts(turns)
+        options, tokenizer = self._options, self._core.tokenizer
+        generation = self._core.generate(
+            prompt.spans(turns, tokenizer),
+            Sampling(options.temperature if number else 0.0, number, options.max_new_tokens),
+            WorkingGuide(tokenizer, shown) if options.guided else None,
+            cancel,
+        )
+        tokens: list[int] = []
+        try:
+            yield from _stream(generation, tokens, tokenizer, shown)
+        finally:
+            generation.close()
+        response = prompt.parse_response(tokens, tokenizer)
+        working = tuple(check(line, shown) for line in response.working)
+        found = citations(response, shown)
+        draft = Answer(
+            kind=_FAILED,
+            response=response,
+            text=response.answer,
+            citations=found,
+            working=working,
+            verified=False,
+            problems=(),
+            prompt_tokens=generation.usage.prompt,
+            cached_tokens=generation.usage.cached,
+            new_tokens=len(tokens),
+            core=self.core,
+        )
+        if cancel is not None and cancel.is_set():
+            return replace(draft, kind="stopped", problems=("the answer was stopped",))
+        return _judged(draft, turns, ended=bool(tokens) and tokens[-1] == tokenizer.eoa_id)
+
+
+def _stream(
+    generation: Generation, tokens: list[int], tokenizer: CoreTokenizer, shown: Mapping[int, str]
+) -> Iterator[ReaderEvent]:
+    """Record tokens as they come; yield each finished working line re-executed, then the answer's text."""
+    in_working, line, pending = False, list[int](), list[int]()
+    for token in generation:
+        tokens.append(token)
+        if token == tokenizer.work_start_id:
+            in_working = True
+        elif in_working:
+            ended = token == tokenizer.work_end_id
+            line.append(token)
+            text = tokenizer.decode(line)
+            if (ended or text.endswith("\n")) and text.strip():
+                yield WorkingLine(check(text.rstrip("\n"), shown))
+                line.clear()
+            in_working = not ended
+        else:
+            pending.append(token)
+            text = tokenizer.decode(pending)
+            if text and not text.endswith("\ufffd"):
+                yield TextDelta(text)
+                pending.clear()
+
+
+def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
+    """Sort a finished response into refusal, question back, answer or failure."""
+    response, shown = draft.response, _texts(turns)
+    if response.refused:
+        return replace(draft, kind="refusal", text=REFUSAL, citations=())
+    if response.asks_back and not response.working:
+        return replace(draft, kind="question", citations=())
+    questions = [turn.question for turn in turns]
+    if coverage(" ".join(questions[-2:]), [*shown.values(), *_headings(turns)]) < _MIN_TOPIC_COVERAGE:
+        # Nothing that was read is about this; whatever the core made of it, the documents do not say.
+        return replace(draft, kind="refusal", text=REFUSAL, citations=(), problems=("no passage is on the subject",))
+    failures = [
+        *([] if ended else ["the answer did not come to an end"]),
+        *(f"a working line does not hold: {v.line} ({v.reason})" for v in draft.working if not v.holds),
+        *(f"nothing that was read says {value}" for value in ungrounded(response, draft.citations, shown, questions)),
+        *([] if draft.citations else ["the answer cites nothing that can be found"]),
+    ]
+    if failures:
+        return replace(draft, problems=tuple(failures))
+    doubts = unconfirmed(response, _self_contained(turns), draft.citations, shown)
+    return replace(draft, kind="answer", verified=not doubts, problems=doubts)
+
+
+def _quotation(failed: Answer, turns: Sequence[Turn]) -> Answer:
+    """Fall back on the sentence that was read and fits the question best, verbatim; a refusal if none fits."""
+    question, best, best_share = " ".join(_self_contained(turns)), None, _MIN_TOPIC_COVERAGE
+    for n, passage in prompt.numbered(turns).items():
+        for start, end in sentence_spans(passage.text):
+            share = coverage(question, [passage.text[start:end], passage.heading])
+            if share > best_share:
+                best, best_share = PassageCitation(n, start, end), share
+    if best is None:
+        return replace(failed, kind="refusal", text=REFUSAL, citations=(), working=())
+    text = _texts(turns)[best.n][best.start : best.end]
+    return replace(failed, kind="quotation", text=text, citations=(best,), working=())
+
+
+def _self_contained(turns: Sequence[Turn]) -> list[str]:
+    """Return the question, led by the one before it where it is an elliptical follow-up."""
+    questions = [turn.question for turn in turns[-2:]]
+    return questions if len(content_words(questions[-1])) < 3 else questions[-1:]
+
+
+def _texts(turns: Sequence[Turn]) -> dict[int, str]:
+    return {n: passage.text for n, passage in prompt.numbered(turns).items()}
+
+
+def _headings(turns: Sequence[Turn]) -> list[str]:
+    return [passage.heading for turn in turns for passage in turn.passages]

@@ -1,0 +1,40 @@
+"""From logits to one token, greedy or sampled, under an optional restriction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to choose tokens; temperature 0 is greedy. The same seed gives the same text."""
+
+    temperature: float = 0.0
+    seed: int = 0
+    max_new_tokens: int = 192
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError(f"temperature is {self.temperature}: it must be 0 (greedy) or more")
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}: it must be at least 1")
+
+
+class Sampler:
+    """Draws the tokens of one response with a generator of its own, so that no other session can disturb it."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._generator = torch.Generator().manual_seed(sampling.seed)
+
+    def choose(self, logits_V: Tensor, allowed: Sequence[int] | None = None) -> int:
+        """Return one token id, from `allowed` where that is given."""
+        if allowed is not None:
+            index = torch.tensor(allowed)
+            return int(index[self.choose(logits_V[index])])
+        if self._sampling.temperature == 0:
+            return int(logits_V.argmax())
+        weights = torch.softmax(logits_V.double() / self._sampling.temperature, dim=-1)
+        return int(torch.multinomial(weights, 1, generator=self._generator))
