@@ -74,7 +74,7 @@ class Database:
     def now(self, session: Session) -> datetime:
         """The clock that leases are measured by: the server's, because machines' clocks differ."""
         if self.is_sqlite:
-            return datetime.now(UTC)
+            return utc_now()
         instant: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
         return instant.astimezone(UTC)
 
@@ -84,6 +84,10 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def sqlite_url(home: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 
 class Role(StrEnum):
@@ -15,6 +16,16 @@ class Role(StrEnum):
     EMPLOYEE = "employee"
     ADMIN = "admin"
     ENGINEER = "engineer"
+
+
+class Permission(StrEnum):
+    """One thing that a role may allow, as it is said in a refusal: "may not ..."."""
+
+    CHAT = "ask questions"
+    MANAGE_DOCUMENTS = "manage documents"
+    MANAGE_USERS = "manage people"
+    MANAGE_CORES = "manage cores"
+    READ_AUDIT = "read the audit log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ class Hit:
     text: str
     headings: tuple[str, ...]
     title: str = ""
-    chunk_id: int = 0
+    version_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +212,25 @@ class CoreEntry:
     serving: bool
     parameters: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """An API key as it is listed; its secret was shown once."""
+
+    id: int
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    at: datetime
+    who: str
+    action: str
+    subject: str
+    detail: dict[str, Any]

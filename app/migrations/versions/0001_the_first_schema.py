@@ -278,6 +278,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("message_id", "user_id", name=op.f("pk_feedback")),
     )
+    op.execute("INSERT INTO setting (name, value) VALUES ('index_generation', '0')")
     _protect_audit_events()
 
 

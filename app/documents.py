@@ -1,0 +1,202 @@
+"""Documents: taking them in, reading them, searching them, removing them."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app import audit
+from app.access import readable_collections, require
+from app.database import Database, utc_now
+from app.errors import NotFound
+from app.generation import lock_publishing, next_generation
+from app.identity import current_user
+from app.ingestion import KIND, Ingestion, remove_chunks
+from app.jobs import ACTIVE, Jobs
+from app.keywords import Keywords
+from app.names import plain_line
+from app.records import Collection, Document, FileReport, Hit, Permission, User
+from app.schema import (
+    CollectionReader,
+    DocumentCollection,
+    DocumentVersion,
+    StoredChunk,
+    StoredDocument,
+    UserAccount,
+)
+from app.search import Search
+from app.sources import Source, expand
+
+COMPANY = "company"
+_POLL_S = 0.05
+
+OnProgress = Callable[[FileReport, int, int], None]
+"""Called with each file's report, how many files are done, and how many there are."""
+
+
+class Documents:
+    """The documents of the company, under the permissions of whoever acts."""
+
+    def __init__(
+        self, database: Database, jobs: Jobs, ingestion: Ingestion, keywords: Keywords, search: Search
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._ingestion = ingestion
+        self._keywords = keywords
+        self._search = search
+
+    def ingest(
+        self,
+        actor: User,
+        paths: Iterable[Path | Source],
+        collection: str = COMPANY,
+        on_progress: OnProgress | None = None,
+    ) -> list[FileReport]:
+        """Take files and folders in, and return one report for each file; one that fails stops no other.
+
+        The jobs are stored before the first one starts: what a crash leaves undone, a worker does.
+        """
+        collection = plain_line(collection, "collection name", 100)
+        sources = expand(paths)
+        job_ids = self._queue(actor, sources, collection)
+        reports: list[FileReport] = []
+        for source, job_id in zip(sources, job_ids, strict=True):
+            report = FileReport(source.shown, "failed", 0, source.error) if job_id is None else self._do(source, job_id)
+            reports.append(report)
+            if on_progress:
+                on_progress(report, len(reports), len(sources))
+        return reports
+
+    def list(self, actor: User) -> list[Document]:
+        with self._database.read() as session:
+            readable = readable_collections(session, current_user(session, actor))
+            chunks = (
+                select(func.count()).where(StoredChunk.version_id == DocumentVersion.id).correlate(DocumentVersion)
+            ).scalar_subquery()
+            rows = session.execute(
+                select(StoredDocument, DocumentCollection.name, DocumentVersion.title, DocumentVersion.media_type,
+                       DocumentVersion.size_bytes, chunks)
+                .join(DocumentCollection, DocumentCollection.id == StoredDocument.collection_id)
+                .join(DocumentVersion, (DocumentVersion.document_id == StoredDocument.id)
+                      & (DocumentVersion.version == StoredDocument.version))
+                .where(StoredDocument.collection_id.in_(readable))
+                .order_by(StoredDocument.name)
+            )  # fmt: skip
+            return [
+                Document(row.name, title, collection, row.version, media_type, size, count, row.updated_at)
+                for row, collection, title, media_type, size, count in rows
+            ]
+
+    def text(self, actor: User, name: str, version: int | None = None) -> bytes:
+        """Return the stored UTF-8 text of the newest version, or of an older one.
+
+        Raises:
+            NotFound: no such document or version, or not this person's to read.
+        """
+        with self._database.read() as session:
+            document = _readable(session, actor, name)
+            data = session.scalar(
+                select(DocumentVersion.text).where(
+                    DocumentVersion.document_id == document.id,
+                    DocumentVersion.version == (document.version if version is None else version),
+                )
+            )
+        if data is None:
+            raise NotFound(f"{name} has no version {version}: the newest is {document.version}.")
+        return bytes(data)
+
+    def remove(self, actor: User, name: str) -> None:
+        """Remove a document, all its versions and everything that indexes hold of it, at once."""
+        require(actor, Permission.MANAGE_DOCUMENTS)
+        with self._database.write() as session:
+            document = _readable(session, actor, name)
+            next_generation(session)
+            remove_chunks(session, self._keywords, document.id)
+            session.delete(document)
+            audit.record(session, actor, "document.remove", name)
+
+    def collections(self, actor: User) -> Sequence[Collection]:
+        with self._database.read() as session:
+            readable = readable_collections(session, current_user(session, actor))
+            rows = session.execute(
+                select(DocumentCollection, func.count(StoredDocument.id))
+                .outerjoin(StoredDocument, StoredDocument.collection_id == DocumentCollection.id)
+                .where(DocumentCollection.id.in_(readable))
+                .group_by(DocumentCollection.id)
+                .order_by(DocumentCollection.name)
+            )
+            return [Collection(row.name, row.everyone, count) for row, count in rows]
+
+    def share(self, actor: User, collection: str, *, everyone: bool, readers: Sequence[str] = ()) -> None:
+        """Say who may read a collection: everyone, or the people with these email addresses and the administrators."""
+        require(actor, Permission.MANAGE_DOCUMENTS)
+        emails = sorted({email.strip().casefold() for email in readers})
+        with self._database.write() as session:
+            lock_publishing(session)
+            row = session.scalar(select(DocumentCollection).where(DocumentCollection.name == collection))
+            if row is None:
+                raise NotFound(f"There is no collection {collection!r}.")
+            people = session.scalars(select(UserAccount).where(UserAccount.email.in_(emails))).all()
+            if missing := set(emails) - {person.email for person in people}:
+                raise NotFound(f"There is no account {min(missing)!r}.")
+            row.everyone = everyone
+            session.execute(delete(CollectionReader).where(CollectionReader.collection_id == row.id))
+            session.add_all(CollectionReader(collection_id=row.id, user_id=person.id) for person in people)
+            audit.record(session, actor, "collection.share", collection, everyone=everyone, readers=emails)
+
+    def search(self, actor: User, query: str, k: int = 10, collection: str | None = None) -> Sequence[Hit]:
+        """Return the `k` passages nearest to a query among those that the person may read."""
+        return self._search.search(actor, query, k, collection).hits
+
+    def _queue(self, actor: User, sources: Sequence[Source], collection: str) -> Iterator[int | None]:
+        with self._database.write() as session:
+            require(current_user(session, actor), Permission.MANAGE_DOCUMENTS)
+            lock_publishing(session)
+            _ensure_collection(session, actor, collection)
+            ids = [
+                None if source.error else self._jobs.add(
+                    session, actor, KIND, _job_key(source, collection),
+                    {"path": str(source.path), "name": source.name, "collection": collection},
+                )
+                for source in sources
+            ]  # fmt: skip
+        return iter(ids)
+
+    def _do(self, source: Source, job_id: int) -> FileReport:
+        """Do the job, or wait for the one who does; a worker that dies meanwhile is replaced."""
+        while True:
+            if claim := self._jobs.claim(job_id):
+                self._jobs.run(claim, self._ingestion.handle)
+            state, result, error = self._jobs.outcome(job_id)
+            if state not in ACTIVE:
+                break
+            time.sleep(_POLL_S)
+        if result is None:
+            return FileReport(source.shown, "failed", 0, error)
+        return FileReport(source.shown, result["status"], result["chunks"])
+
+
+def _readable(session: Session, actor: User, name: str) -> StoredDocument:
+    readable = readable_collections(session, current_user(session, actor))
+    document = session.scalar(
+        select(StoredDocument).where(StoredDocument.name == name, StoredDocument.collection_id.in_(readable))
+    )
+    if document is None:
+        raise NotFound(f"There is no document {name!r}.")
+    return document
+
+
+def _ensure_collection(session: Session, actor: User, name: str) -> None:
+    """Make a collection on first use; only the company's own is for everyone until it is shared."""
+    if session.scalar(select(DocumentCollection.id).where(DocumentCollection.name == name)) is None:
+        session.add(DocumentCollection(name=name, everyone=name == COMPANY, created_at=utc_now()))
+        audit.record(session, actor, "collection.add", name)
+        session.flush()
+
+
+def _job_key(source: Source, collection: str) -> str:
+    return hashlib.sha256("\0".join((KIND, collection, source.name, str(source.path))).encode()).hexdigest()
