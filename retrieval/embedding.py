@@ -54,7 +54,7 @@ class MiniLMEmbedder:
         missing = [name for name in SHA256 if not (folder / name).is_file()]
         if missing:
             raise EmbedderDamaged(f"{folder} lacks {', '.join(missing)}; copy the whole model folder of {MODEL}")
-        self._folder = folder
+        self.folder = folder
         self._lock = threading.Lock()
         self._model: Any = None
         self.dim = _width(folder)
@@ -65,7 +65,7 @@ class MiniLMEmbedder:
             return np.zeros((0, self.dim), np.float32)
         with self._lock:
             if self._model is None:
-                self._model = _open_model(self._folder)
+                self._model = _open_model(self.folder)
             vectors = self._model.encode(
                 list(texts), batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
             )

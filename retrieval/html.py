@@ -30,17 +30,24 @@ def read_html(data: bytes) -> Parsed:
     """
     soup = BeautifulSoup(data, "lxml")
     title = one_line(soup.title.get_text()) if soup.title else ""
-    for tag in soup.find_all(_DROPPED):
-        tag.decompose()
-    for tag in [tag for tag in soup.find_all(True) if not tag.decomposed and _hidden(tag)]:
-        if not tag.decomposed:
-            tag.decompose()
+    _check_depth(soup)
+    for tag in [*soup.find_all(_DROPPED), *soup.find_all(_hidden)]:
+        tag.extract()
     content = _content(soup)
     if content is None:
         raise Refused("holds no page; save it again from the browser and try again")
     first = content.find("h1")
     heading_title = one_line(first.get_text(" ")) if first else ""
-    return Parsed(joined(list(_blocks(content, 0))), heading_title or title)
+    return Parsed(joined(list(_blocks(content))), heading_title or title)
+
+
+def _check_depth(soup: BeautifulSoup) -> None:
+    depths: dict[int, int] = {id(soup): 0}
+    for tag in soup.find_all(True):
+        depth = depths[id(tag.parent)] + 1
+        if depth > _MAX_DEPTH:
+            raise Refused("is nested too deeply; save it again from the program that made it and try again")
+        depths[id(tag)] = depth
 
 
 def _hidden(tag: Tag) -> bool:
@@ -55,15 +62,13 @@ def _content(soup: BeautifulSoup) -> Tag | None:
     if isinstance(main, Tag) and main.get_text(strip=True):
         return main
     for tag in soup.find_all(_FRAME):
-        if not tag.decomposed and tag.find_parent("article") is None and tag.find("h1") is None:
-            tag.decompose()
+        if tag.find_parent("article") is None and tag.find("h1") is None:
+            tag.extract()
     return soup.body
 
 
-def _blocks(tag: Tag, depth: int, list_depth: int = 0) -> Iterator[tuple[str, bool]]:
+def _blocks(tag: Tag, list_depth: int = 0) -> Iterator[tuple[str, bool]]:
     """Yield (Markdown, follows tightly) for what `tag` holds; text outside blocks becomes paragraphs."""
-    if depth > _MAX_DEPTH:
-        raise Refused("is nested too deeply; save it again from the program that made it and try again")
     inline: list[str] = []
     for child in tag.children:
         if isinstance(child, Comment):
@@ -71,13 +76,17 @@ def _blocks(tag: Tag, depth: int, list_depth: int = 0) -> Iterator[tuple[str, bo
         if isinstance(child, NavigableString):
             inline.append(" ".join(("x" + str(child) + "x").split())[1:-1])
         elif isinstance(child, Tag):
-            if child.name in _BLOCKS or child.find(list(_BLOCKS)) is not None:
+            if _is_block(child) or child.find(_is_block) is not None:
                 yield from _paragraph(inline)
                 inline = []
-                yield from _block(child, depth, list_depth)
+                yield from _block(child, list_depth)
             else:
                 inline.append(_inline(child))
     yield from _paragraph(inline)
+
+
+def _is_block(tag: Tag) -> bool:
+    return tag.name in _BLOCKS
 
 
 def _paragraph(inline: list[str]) -> Iterator[tuple[str, bool]]:
@@ -86,7 +95,7 @@ def _paragraph(inline: list[str]) -> Iterator[tuple[str, bool]]:
         yield text, False
 
 
-def _block(tag: Tag, depth: int, list_depth: int) -> Iterator[tuple[str, bool]]:
+def _block(tag: Tag, list_depth: int) -> Iterator[tuple[str, bool]]:
     name = tag.name
     if len(name) == 2 and name[0] == "h" and name[1].isdigit():
         if words := one_line(tag.get_text(" ")):
@@ -94,20 +103,20 @@ def _block(tag: Tag, depth: int, list_depth: int) -> Iterator[tuple[str, bool]]:
     elif name == "pre":
         yield f"```\n{tag.get_text().strip()}\n```", False
     elif name in ("ul", "ol"):
-        yield from _list(tag, depth, list_depth)
+        yield from _list(tag, list_depth)
     elif name == "table" and _holds_data(tag):
         yield table(_rows(tag)), False
     elif name == "dt":
         yield f"**{one_line(tag.get_text(' '))}**", False
     else:
-        yield from _blocks(tag, depth + 1, list_depth)
+        yield from _blocks(tag, list_depth)
 
 
-def _list(tag: Tag, depth: int, list_depth: int) -> Iterator[tuple[str, bool]]:
+def _list(tag: Tag, list_depth: int) -> Iterator[tuple[str, bool]]:
     number = int(str(tag.get("start"))) if str(tag.get("start") or "").isdigit() else 1
     tight = list_depth > 0
     for item in tag.find_all("li", recursive=False):
-        parts = list(_blocks(item, depth + 1, list_depth + 1))
+        parts = list(_blocks(item, list_depth + 1))
         own = next((text for text, _ in parts[:1] if not text.lstrip().startswith(("- ", "1. ", "|", "```"))), "")
         yield list_item(list_depth, number if tag.name == "ol" else None, own), tight
         yield from ((text, True) for text, _ in (parts[1:] if own else parts))

@@ -142,21 +142,23 @@ def _read(path: Path, limits: LoadLimits) -> bytes:
     try:
         # Not to wait for ever on a named pipe; a regular file does not know the flag.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnreadableDocument(path.name, "is not a regular file; name a document or a folder of documents")
-            data = file.read(limits.file_bytes + 1)
-            size = os.fstat(descriptor).st_size
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableDocument(path.name, "is not a regular file; name a document")
+            if status.st_size > limits.file_bytes:
+                raise UnreadableDocument(path.name, _too_large(status.st_size, limits.file_bytes))
+            with os.fdopen(os.dup(descriptor), "rb") as file:
+                return file.read(limits.file_bytes + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError as error:
         raise UnreadableDocument(path.name, "does not exist; check the path") from error
+    except UnreadableDocument:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        if isinstance(error, UnreadableDocument):
-            raise
         raise UnreadableDocument(path.name, f"cannot be opened ({reason}); check its permissions") from error
-    if len(data) > limits.file_bytes:
-        raise UnreadableDocument(path.name, _too_large(size, limits.file_bytes))
-    return data
 
 
 def _decoded(data: bytes, name: str, limits: LoadLimits) -> tuple[str, str]:

@@ -12,12 +12,14 @@ import pypdfium2.raw as pdfium
 from retrieval.markup import Parsed, Refused, heading, one_line
 
 MAX_PAGES = 3000
+_EDGE = 0.085  # of the page's height
 
 _BULLET = re.compile(r"^[•‣◦▪●○■\uf0b7\uf0a7–]\s*")
 _ITEM = re.compile(r"^(?:- |\(?(?:\d{1,3}|[A-Za-z]|[ivxlc]{1,5})[.)]\s)")
 _NUMBERED = re.compile(
     r"^(?:(?:section|article|chapter|part|annex|appendix)\s+)?\d{1,2}(?:\.\d{1,2})*\.?\s+[A-Z]", re.I
 )
+_NO_TITLE = re.compile(r"^\W*(?:anonymous|untitled|unnamed|title|document\d*)?\W*$|^microsoft |\.\w{2,5}$", re.I)
 _SOFT_HYPHENS = (0x02, 0xAD, 0xFFFE)
 
 
@@ -27,6 +29,7 @@ class _Line:
 
     text: str
     page: int
+    at_edge: bool  # in the margin above or below the body, where running heads stand
     size: float
     bold: bool
     top: float
@@ -60,12 +63,20 @@ def read_pdf(data: bytes) -> Parsed:
         raise Refused("holds no text, only pictures of pages; run text recognition (OCR) on it and try again")
     kept = _without_running_heads(lines, len(document))
     text, first_heading = _markdown(kept)
-    return Parsed(text, one_line(document.get_metadata_value("Title")) or first_heading)
+    return Parsed(text, _declared_title(document) or first_heading)
+
+
+def _declared_title(document: pypdfium2.PdfDocument) -> str:
+    """Return the title in the file's properties, unless a program put its own words or a file name there."""
+    title = one_line(document.get_metadata_value("Title"))
+    return "" if _NO_TITLE.search(title) else title
 
 
 def _page_lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[_Line]:
     page = document[number]
     text_page = page.get_textpage()
+    edge = page.get_height() * _EDGE
+    body = (edge, page.get_height() - edge)
     try:
         count = text_page.count_chars()
         start = 0
@@ -74,7 +85,7 @@ def _page_lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[_Line]
             code = pdfium.FPDFText_GetUnicode(text_page, index)
             codes.append(code)
             if code == 0x0A or index == count - 1:
-                if line := _line(text_page, codes, start, number):
+                if line := _line(text_page, codes, start, number, body):
                     yield line
                 start = index + 1
                 codes = []
@@ -83,7 +94,9 @@ def _page_lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[_Line]
         page.close()
 
 
-def _line(text_page: pypdfium2.PdfTextPage, codes: Sequence[int], start: int, page: int) -> _Line | None:
+def _line(
+    text_page: pypdfium2.PdfTextPage, codes: Sequence[int], start: int, page: int, body: tuple[float, float]
+) -> _Line | None:
     printed = [offset for offset, code in enumerate(codes) if code > 0x20 and code not in _SOFT_HYPHENS]
     if not printed:
         return None
@@ -99,6 +112,7 @@ def _line(text_page: pypdfium2.PdfTextPage, codes: Sequence[int], start: int, pa
     return _Line(
         _BULLET.sub("- ", text.strip()),
         page,
+        not body[0] < (boxes[0].top + boxes[0].bottom) / 2 < body[1],
         round(size * 2) / 2,
         bold,
         max(box.top for box in boxes),
@@ -124,13 +138,14 @@ def _is_bold(text_page: pypdfium2.PdfTextPage, index: int) -> bool:
 
 
 def _without_running_heads(lines: Sequence[_Line], num_pages: int) -> list[_Line]:
-    """Drop lines that stand at the same height of at least half the pages with the same words, numbers aside."""
+    """Drop lines in the margins that at least half the pages have at the same height, their numbers aside."""
     if num_pages < 3:
         return list(lines)
     pages: dict[tuple[str, int], set[int]] = {}
     for line in lines:
         pages.setdefault(_place(line), set()).add(line.page)
-    return [line for line in lines if len(pages[_place(line)]) < max(3, num_pages // 2)]
+    often = max(3, num_pages // 2)
+    return [line for line in lines if not (line.at_edge and len(pages[_place(line)]) >= often)]
 
 
 def _place(line: _Line) -> tuple[str, int]:

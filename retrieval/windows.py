@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _AMOUNT_WEIGHT = 0.6
+_NAME_WEIGHT = 1.6  # of a name or number in the question against another word
+_NAME = re.compile(r"(?<=[a-z,;:] )[A-Z][\w-]*|[A-Z]{2,}|\d[\d.,]*\d|\d")
 
 
 def window(question: str, chunk_text: str, max_chars: int) -> tuple[int, int]:
@@ -35,7 +38,7 @@ def window(question: str, chunk_text: str, max_chars: int) -> tuple[int, int]:
     body = _without_outer_headings(units(chunk_text))
     if not body:
         return 0, 0
-    weights = _weights(question, [chunk_text[unit.start : unit.end] for unit in body])
+    weights = _weights(question, body, [chunk_text[unit.start : unit.end] for unit in body])
     first, last = _best_run(body, weights, max_chars)
     start, end = body[first].start, body[last].end
     if end - start <= max_chars:
@@ -48,17 +51,34 @@ def _without_outer_headings(found: Sequence[Unit]) -> Sequence[Unit]:
     return found[body[0] : body[-1] + 1] if body else found
 
 
-def _weights(question: str, texts: Sequence[str]) -> list[dict[str, float]]:
+def _weights(question: str, body: Sequence[Unit], texts: Sequence[str]) -> list[dict[str, float]]:
     """Return what each unit has of the question: its stems, weighted by how few units have them, and an amount."""
     asked = set(stems(question))
     shared = [asked.intersection(stems(text)) for text in texts]
     having = Counter(stem for stemmed in shared for stem in stemmed)
-    weights = [{stem: math.log(1 + len(texts) / having[stem]) for stem in stemmed} for stemmed in shared]
+    names = {stem for name in _NAME.findall(question) for stem in stems(name)}
+    value = {
+        stem: math.log(1 + len(texts) / count) * (_NAME_WEIGHT if stem in names else 1)
+        for stem, count in having.items()
+    }
+    weights = [{stem: value[stem] for stem in stemmed} for stemmed in _with_column_names(body, shared)]
     if _ASKS_AMOUNT.search(question):
         for weight, text in zip(weights, texts, strict=True):
             if _AMOUNT.search(text):
                 weight["\0amount"] = _AMOUNT_WEIGHT
     return weights
+
+
+def _with_column_names(body: Sequence[Unit], shared: Sequence[set[str]]) -> list[set[str]]:
+    """Return the stems of each unit; a table's row also has those of the table's first row, which names its cells."""
+    result: list[set[str]] = []
+    header: set[str] = set()
+    for index, (unit, stemmed) in enumerate(zip(body, shared, strict=True)):
+        is_row = unit.kind is UnitKind.TABLE_ROW
+        if is_row and (index == 0 or body[index - 1].kind is not UnitKind.TABLE_ROW):
+            header = stemmed
+        result.append(stemmed | header if is_row else stemmed)
+    return result
 
 
 def _best_run(body: Sequence[Unit], weights: Sequence[dict[str, float]], max_chars: int) -> tuple[int, int]:
@@ -83,20 +103,18 @@ def _best_run(body: Sequence[Unit], weights: Sequence[dict[str, float]], max_cha
 def _cut(question: str, text: str, start: int, end: int, max_chars: int) -> tuple[int, int]:
     """Return `max_chars` of one long unit around the densest part of the question's words, cut between words."""
     asked = set(stems(question))
-    places = [
-        match.start() for match in re.finditer(r"\w+", text[start:end]) if asked.intersection(stems(match.group()))
-    ]
-    begin = start
-    if places:
-        begin = start + max(
-            places, key=lambda place: sum(place <= other < place + max_chars * 3 // 4 for other in places)
-        )
-        begin = max(start, min(begin - max_chars // 8, end - max_chars))
-    while start < begin < end and not text[begin - 1].isspace() and begin - start < len(text):
-        begin += 1
-    if begin >= end:
-        begin = start
+    words_of = ((match.start() + start, match.group()) for match in re.finditer(r"\w+", text[start:end]))
+    places = [place for place, word in words_of if asked.intersection(stems(word))]
+    begin = max(start, min(_densest(places, max_chars * 3 // 4) - max_chars // 8, end - max_chars)) if places else start
+    if begin > start and not text[begin - 1].isspace():
+        space = text.find(" ", begin, begin + max_chars // 4)
+        begin = space + 1 if space >= 0 else begin
     stop = min(begin + max_chars, end)
-    if stop < end and (space := text.rfind(" ", begin + 1, stop + 1)) > begin:
+    if stop < end and not text[stop].isspace() and (space := text.rfind(" ", begin + 1, stop)) >= 0:
         stop = space
     return begin, stop
+
+
+def _densest(places: Sequence[int], width: int) -> int:
+    """Return the place from which most places lie within `width`, the first of several."""
+    return max(places, key=lambda place: bisect_left(places, place + width) - bisect_left(places, place))

@@ -69,7 +69,7 @@ class _Reading:
         return heading(level, words)
 
     def _heading_level(self, paragraph: Any) -> int:
-        """Return 1 to 9, or 0 for body text: the paragraph's outline level, else its style's, else its style's parent's."""
+        """Return 1 to 9, or 0 for body text: the outline level of the paragraph, its style, or the style's parent."""
         for properties in self._properties(paragraph):
             outline = properties.find(qn("w:outlineLvl")) if properties is not None else None
             if outline is not None:

@@ -59,7 +59,7 @@ def stem(word: str) -> str:
     if word[:1].isdigit() or len(word) < 4:
         return word.replace(",", "")
     for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not (suffix == "y" and word[-2] in "aeou"):
             return _undoubled(word[: -len(suffix)])
     return word
 
