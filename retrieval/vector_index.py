@@ -123,6 +123,18 @@ class VectorIndex:
         rows: NDArray[np.float32] = self._index.index.reconstruct_n(0, len(self))
         return rows
 
+    def vectors_of(self, ids: Iterable[int]) -> NDArray[np.float32]:
+        """Return the vectors under `ids`, in that order.
+
+        Raises:
+            ValueError: an id is not here.
+        """
+        try:
+            rows = [self._index.reconstruct(int(chunk_id)) for chunk_id in ids]
+        except RuntimeError as error:
+            raise ValueError("an id has no vector in this index") from error
+        return np.asarray(rows, dtype=np.float32).reshape(-1, self.dim)
+
     def save(self, folder: Path) -> Manifest:
         """Write the index; a crash at any instant leaves the one saved before, or this one."""
         folder.mkdir(parents=True, exist_ok=True)
