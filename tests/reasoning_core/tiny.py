@@ -39,7 +39,7 @@ def tiny_config(layout: Layout = Layout.TURN_BLOCKS, **changes: object) -> CoreC
 
 
 def tiny_model(config: CoreConfig | None = None, seed: int = 0) -> HrmTextCore:
-    """Return a core with random weights; z_L and the output projection are random too, so nothing is trivially equal."""
+    """Return a core with random weights, those of z_L and the output projection included."""
     model = HrmTextCore(config or tiny_config())
     generator = torch.Generator().manual_seed(seed)
     model.initialise(generator)
