@@ -29,6 +29,7 @@ from app.schema import (
 )
 from app.search import Search
 from app.sources import Source, expand
+from app.vectors import Vectors
 
 COMPANY = "company"
 _POLL_S = 0.05
@@ -41,12 +42,19 @@ class Documents:
     """The documents of the company, under the permissions of whoever acts."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, ingestion: Ingestion, keywords: Keywords, search: Search
+        self,
+        database: Database,
+        jobs: Jobs,
+        ingestion: Ingestion,
+        keywords: Keywords,
+        vectors: Vectors,
+        search: Search,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._ingestion = ingestion
         self._keywords = keywords
+        self._vectors = vectors
         self._search = search
 
     def ingest(
@@ -69,6 +77,9 @@ class Documents:
             reports.append(report)
             if on_progress:
                 on_progress(report, len(reports), len(sources))
+        if any(report.status in ("added", "updated") for report in reports):
+            self._vectors.refresh()
+            self._vectors.save()
         return reports
 
     def list(self, actor: User) -> list[Document]:

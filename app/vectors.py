@@ -90,8 +90,8 @@ class Vectors:
         return self._snapshot
 
     def save(self) -> None:
-        """Write the index beside the database, so that the next start need not read every vector."""
-        snapshot = self.refresh()
+        """Write the index into the home if this process has a newer one, so that the next start need not build it."""
+        snapshot = self._snapshot
         if snapshot is not None and snapshot.generation != self._saved_generation:
             snapshot.index.save(self._folder)
             self._saved_generation = snapshot.generation

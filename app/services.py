@@ -1,0 +1,101 @@
+"""The composition root: every service of one home, built once and closed together."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from app.audit import AuditLog
+from app.chat import Chat, Reader
+from app.conversations import Conversations
+from app.cores import Cores, ServingReader
+from app.database import Database, sqlite_url
+from app.documents import Documents
+from app.identity import Identity
+from app.ingestion import KIND, Ingestion
+from app.jobs import Jobs
+from app.keys import Keys
+from app.keywords import Keywords
+from app.passwords import Passwords
+from app.search import Search
+from app.settings import Settings, prepare_home
+from app.vectors import Vectors
+from retrieval.embedding import Embedder, find_embedder
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What pages, routes and commands are built on."""
+
+    settings: Settings
+    database: Database
+    identity: Identity
+    keys: Keys
+    documents: Documents
+    conversations: Conversations
+    chat: Chat
+    cores: Cores
+    jobs: Jobs
+    audit: AuditLog
+    vectors: Vectors
+    ingestion: Ingestion
+
+    def work(self, stop: threading.Event) -> None:
+        """Do queued jobs until `stop` is set: what a worker process does."""
+        self.jobs.work({KIND: self.ingestion.handle}, stop)
+
+
+@contextmanager
+def open_services(
+    settings: Settings, reader: Reader | None = None, embedder: Embedder | None = None
+) -> Iterator[Services]:
+    """Open a home: make it if need be, bring its database up to date, check its indexes.
+
+    The core and the embedder are opened on first use: searching needs no core, and listing neither.
+
+    Raises:
+        AppError: the home cannot be written, or its database cannot be used.
+    """
+    home = prepare_home(settings)
+    url = settings.database_url.get_secret_value() if settings.database_url else sqlite_url(home)
+    database = Database(url, settings.database_wait_s)
+    try:
+        database.migrate()
+        keywords = Keywords(database)
+        keywords.check()
+        vectors = Vectors(database, _opened_once(settings, embedder), home / "index")
+        jobs = Jobs(database, settings.lease_s)
+        search = Search(database, keywords, vectors)
+        ingestion = Ingestion(database, jobs, keywords, vectors)
+        cores = Cores(database, home / "cores")
+        serving = ServingReader(cores)
+        yield Services(
+            settings=settings,
+            database=database,
+            identity=Identity(database, settings, Passwords()),
+            keys=Keys(database),
+            documents=Documents(database, jobs, ingestion, keywords, vectors, search),
+            conversations=Conversations(database),
+            chat=Chat(database, search, (lambda: reader) if reader else serving, settings),
+            cores=cores,
+            jobs=jobs,
+            audit=AuditLog(database),
+            vectors=vectors,
+            ingestion=ingestion,
+        )
+        vectors.save()
+    finally:
+        database.close()
+
+
+def _opened_once(settings: Settings, given: Embedder | None) -> Callable[[], Embedder | None]:
+    """Return a way to the embedder that looks for its files on the first call."""
+    lock, found = threading.Lock(), list[Embedder | None]([given] if given else [])
+
+    def embedder() -> Embedder | None:
+        with lock:
+            if not found:
+                found.append(find_embedder(settings.embedder_folder, settings.allow_hub))
+            return found[0]
+
+    return embedder
