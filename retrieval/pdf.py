@@ -1,42 +1,23 @@
 """PDF to Markdown: lines in reading order, joined to paragraphs, headings found by size, weight and numbering."""
 
-import ctypes
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from retrieval.markup import Parsed, Refused, heading, one_line
+from retrieval.pdf_page import Line, page_lines
 
 MAX_PAGES = 3000
-_EDGE = 0.085  # of the page's height
 
 _BULLET = re.compile(r"^[•‣◦▪●○■\uf0b7\uf0a7–]\s*")
-_ITEM = re.compile(r"^(?:- |\(?(?:\d{1,3}|[A-Za-z]|[ivxlc]{1,5})[.)]\s)")
+_ITEM = re.compile(r"^(?:- |[•‣◦▪●○■]|\d{1,2}(?:\.\d{1,2})+\.?\s|\(?(?:\d{1,3}|[A-Za-z]|[ivxlc]{1,5})[.)]\s)")
 _NUMBERED = re.compile(
     r"^(?:(?:section|article|chapter|part|annex|appendix)\s+)?\d{1,2}(?:\.\d{1,2})*\.?\s+[A-Z]", re.I
 )
 _NO_TITLE = re.compile(r"^\W*(?:anonymous|untitled|unnamed|title|document\d*)?\W*$|^microsoft |\.\w{2,5}$", re.I)
-_SOFT_HYPHENS = (0x02, 0xAD, 0xFFFE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One printed line; sizes and places in points, counted from the page's lower left corner."""
-
-    text: str
-    page: int
-    at_edge: bool  # in the margin above or below the body, where running heads stand
-    size: float
-    bold: bool
-    top: float
-    bottom: float
-    left: float
-    right: float
-    broken_word: bool  # ends in a hyphen that only marks the end of the line
 
 
 def read_pdf(data: bytes) -> Parsed:
@@ -56,7 +37,7 @@ def read_pdf(data: bytes) -> Parsed:
     if len(document) > MAX_PAGES:
         raise Refused(f"has {len(document)} pages, more than {MAX_PAGES}; split it and try again")
     try:
-        lines = [line for number in range(len(document)) for line in _page_lines(document, number)]
+        lines = [line for number in range(len(document)) for line in page_lines(document, number)]
     except pypdfium2.PdfiumError as error:
         raise Refused("is a PDF with a damaged page; export it again and try again") from error
     if not any(line.text.strip() for line in lines):
@@ -72,72 +53,7 @@ def _declared_title(document: pypdfium2.PdfDocument) -> str:
     return "" if _NO_TITLE.search(title) else title
 
 
-def _page_lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[_Line]:
-    page = document[number]
-    text_page = page.get_textpage()
-    edge = page.get_height() * _EDGE
-    body = (edge, page.get_height() - edge)
-    try:
-        count = text_page.count_chars()
-        start = 0
-        codes: list[int] = []
-        for index in range(count):
-            code = pdfium.FPDFText_GetUnicode(text_page, index)
-            codes.append(code)
-            if code == 0x0A or index == count - 1:
-                if line := _line(text_page, codes, start, number, body):
-                    yield line
-                start = index + 1
-                codes = []
-    finally:
-        text_page.close()
-        page.close()
-
-
-def _line(
-    text_page: pypdfium2.PdfTextPage, codes: Sequence[int], start: int, page: int, body: tuple[float, float]
-) -> _Line | None:
-    printed = [offset for offset, code in enumerate(codes) if code > 0x20 and code not in _SOFT_HYPHENS]
-    if not printed:
-        return None
-    broken = any(code in _SOFT_HYPHENS for code in codes[printed[-1] :])
-    kept = (code for code in codes if code not in (0x0A, 0x0D, *_SOFT_HYPHENS) and code)
-    text = "".join(chr(code) if not 0xD800 <= code < 0xE000 else "\ufffd" for code in kept)
-    first, middle, last = (start + printed[place] for place in (0, len(printed) // 2, -1))
-    boxes = [_box(text_page, index) for index in (first, middle, last)]
-    bold = all(pdfium.FPDFText_GetFontWeight(text_page, index) >= 600 for index in (first, middle, last)) or all(
-        _is_bold(text_page, index) for index in (first, middle, last)
-    )
-    size = sorted(box.top - box.bottom for box in boxes)[1]
-    return _Line(
-        _BULLET.sub("- ", text.strip()),
-        page,
-        not body[0] < (boxes[0].top + boxes[0].bottom) / 2 < body[1],
-        round(size * 2) / 2,
-        bold,
-        max(box.top for box in boxes),
-        min(box.bottom for box in boxes),
-        boxes[0].left,
-        boxes[2].right,
-        broken,
-    )
-
-
-def _box(text_page: pypdfium2.PdfTextPage, index: int) -> pdfium.FS_RECTF:
-    """Return the box of a character that is as high as its font, whatever the letter."""
-    box = pdfium.FS_RECTF()
-    pdfium.FPDFText_GetLooseCharBox(text_page, index, box)
-    return box
-
-
-def _is_bold(text_page: pypdfium2.PdfTextPage, index: int) -> bool:
-    name = ctypes.create_string_buffer(128)
-    flags = ctypes.c_int()
-    pdfium.FPDFText_GetFontInfo(text_page, index, name, 128, flags)
-    return b"bold" in name.value.lower() or b"black" in name.value.lower()
-
-
-def _without_running_heads(lines: Sequence[_Line], num_pages: int) -> list[_Line]:
+def _without_running_heads(lines: Sequence[Line], num_pages: int) -> list[Line]:
     """Drop lines in the margins that at least half the pages have at the same height, their numbers aside."""
     if num_pages < 3:
         return list(lines)
@@ -148,57 +64,64 @@ def _without_running_heads(lines: Sequence[_Line], num_pages: int) -> list[_Line
     return [line for line in lines if not (line.at_edge and len(pages[_place(line)]) >= often)]
 
 
-def _place(line: _Line) -> tuple[str, int]:
+def _place(line: Line) -> tuple[str, int]:
     return re.sub(r"\d+", "0", line.text), round(line.top / 4)
 
 
-def _markdown(lines: Sequence[_Line]) -> tuple[str, str]:
+def _markdown(lines: Sequence[Line]) -> tuple[str, str]:
     """Return the text and its first heading."""
     levels = _heading_levels(lines)
     right_edge = _usual_right_edge(lines)
     parts: list[str] = []
     first_heading = ""
-    previous: _Line | None = None
+    previous: Line | None = None
     for line in lines:
+        text = _BULLET.sub("- ", line.text)
         level = levels.get(_looks(line), 0) if _may_head(line) else 0
-        follows = previous is not None and _follows(previous, line, right_edge)
-        was_heading = previous is not None and parts[-1].startswith("#")
-        if level and was_heading and previous and _looks(previous) == _looks(line) and _near(previous, line):
-            parts[-1] += f" {line.text}"
-        elif level:
-            parts += ["\n\n" if parts else "", heading(level, line.text)]
-        elif was_heading or previous is None:
-            parts += ["\n\n" if parts else "", line.text]
-        elif previous.broken_word and line.text[:1].islower():
-            parts[-1] += line.text
-        elif follows:
-            parts[-1] += f" {line.text}"
+        if level:
+            first_heading = first_heading or text
+        if previous is None:
+            parts.append(heading(level, text) if level else text)
+        elif level and parts[-1].startswith("#") and _same_heading(previous, line, right_edge):
+            parts[-1] += f" {text}"
+        elif level or parts[-1].startswith("#") or line.is_table or previous.is_table:
+            parts += ["\n\n", heading(level, text) if level else text]
+        elif previous.broken_word and text[:1].islower():
+            parts[-1] += text
+        elif _follows(previous, line, right_edge):
+            parts[-1] += f" {text}"
         else:
-            parts += ["\n" if _near(previous, line) else "\n\n", line.text]
-        if level and not first_heading:
-            first_heading = line.text
+            parts += ["\n" if _near(previous, line) else "\n\n", text]
         previous = line
     return "".join(parts) + "\n", first_heading
 
 
-def _looks(line: _Line) -> tuple[float, bool]:
+def _looks(line: Line) -> tuple[float, bool]:
     return line.size, line.bold
 
 
-def _may_head(line: _Line) -> bool:
+def _may_head(line: Line) -> bool:
     text = line.text
-    return 2 < len(text) <= 120 and sum(map(str.isalpha, text)) >= 3 and not text.endswith((".", ",", ";", ":"))
+    return (
+        not line.is_table
+        and 2 < len(text) <= 120
+        and sum(map(str.isalpha, text)) >= 3
+        and not text.endswith((".", ",", ";", ":"))
+    )
 
 
-def _heading_levels(lines: Sequence[_Line]) -> dict[tuple[float, bool], int]:
+def _heading_levels(lines: Sequence[Line]) -> dict[tuple[float, bool], int]:
     """Return the level of each look (size, weight) that is larger than the body's, or as large and bold.
 
     A look that covers a good part of the text is no heading, however large.
     """
     weight: Counter[tuple[float, bool]] = Counter()
     for line in lines:
-        weight[_looks(line)] += len(line.text)
+        if not line.is_table:
+            weight[_looks(line)] += len(line.text)
     total = sum(weight.values())
+    if not total:
+        return {}
     body = max(weight, key=lambda look: (weight[look], look))
     larger = [look for look in weight if look[0] >= body[0] * 1.12 and weight[look] < 0.25 * total]
     bolder = [look for look in weight if look[1] and not body[1] and body[0] * 0.95 <= look[0] < body[0] * 1.12]
@@ -207,17 +130,24 @@ def _heading_levels(lines: Sequence[_Line]) -> dict[tuple[float, bool], int]:
     return {look: min(rank, 4) for rank, look in enumerate(ranked, start=1)}
 
 
-def _usual_right_edge(lines: Sequence[_Line]) -> float:
+def _usual_right_edge(lines: Sequence[Line]) -> float:
     edges = sorted(line.right for line in lines if len(line.text) > 40)
     return edges[int(len(edges) * 0.8)] if edges else 0.0
 
 
-def _near(previous: _Line, line: _Line) -> bool:
+def _same_heading(previous: Line, line: Line, right_edge: float) -> bool:
+    """Say whether a heading goes on in a second line: alike, close, after a line that is nearly full, not numbered."""
+    if _looks(previous) != _looks(line) or not _near(previous, line) or _NUMBERED.match(line.text):
+        return False
+    return previous.right - previous.left > 0.5 * right_edge
+
+
+def _near(previous: Line, line: Line) -> bool:
     gap = previous.bottom - line.top
     return previous.page == line.page and -line.size < gap < 0.7 * line.size
 
 
-def _follows(previous: _Line, line: _Line, right_edge: float) -> bool:
+def _follows(previous: Line, line: Line, right_edge: float) -> bool:
     """Say whether `line` goes on with the paragraph of `previous`: a full line before it, no item or gap between."""
     if _ITEM.match(line.text) or _looks(previous)[0] != _looks(line)[0]:
         return False
