@@ -7,7 +7,6 @@ decided in `app.context`; how an answer is stored, in `app.answers`.
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -16,22 +15,23 @@ from sqlalchemy.orm import Session
 
 from app.access import require
 from app.answers import StoredAnswer, answer_records, past_turns
+from app.asking import Ask, chat_events, nothing_found, remembered
 from app.citations import verified_spans, without_unverified
-from app.context import NumberedPassage, Numbering, PastTurn, Selection, fitting, prompt_turns, select
+from app.context import NumberedPassage, Numbering, PastTurn, fitting, prompt_turns, select
 from app.conversations import new_conversation, owned_conversation
 from app.database import Database, utc_now
 from app.errors import Busy, Conflict, InvalidRequest, TooLarge
 from app.identity import current_user
 from app.jobs import is_gone, this_process
 from app.names import clean_text
-from app.records import Answered, AnswerRecord, ChatEvent, Delta, Hit, Permission, Stage, User, Worked, WorkedLine
+from app.records import Answered, AnswerRecord, ChatEvent, Hit, Permission, Stage, User, WorkedLine
 from app.schema import StoredMessage
 from app.search import Search
 from app.settings import Settings
 from reasoning_core.engine import BusyError, ContextOverflow
 from reasoning_core.prompt import Passage, Turn
-from reasoning_core.reader import Answer, ReaderEvent, Retrying, TextDelta, WorkingLine
-from reasoning_core.response import REFUSAL, Response
+from reasoning_core.reader import Answer, ReaderEvent
+from reasoning_core.response import Response
 from retrieval.retriever import conversation_query
 
 _LONGEST_ANSWER = timedelta(minutes=15)
@@ -53,37 +53,6 @@ class Reader(Protocol):
     ) -> Iterator[ReaderEvent]: ...
 
 
-@dataclass(slots=True)
-class _Ask:
-    """One question on its way to its answer."""
-
-    actor: User
-    question: str
-    message_id: int
-    conversation: str
-    past: list[PastTurn]
-    cancel: threading.Event
-    started: float = field(default_factory=time.monotonic)
-    found_at: float = 0.0
-    generation: int = 0
-    core: str = ""
-    raw: str = ""
-    """The answer as the core numbers passages; `text` is what people see of it."""
-    text: str = ""
-    working: list[WorkedLine] = field(default_factory=list)
-    selection: Selection = field(default_factory=lambda: Selection((), ()))
-    is_stored: bool = False
-
-    def earlier(self) -> list[NumberedPassage]:
-        return [passage for turn in self.past for passage, _ in turn.passages]
-
-    def timings_ms(self) -> dict[str, float]:
-        now = time.monotonic()
-        found = self.found_at or now
-        spans = {"searching": found - self.started, "reading": now - found, "total": now - self.started}
-        return {name: round(seconds * 1000, 1) for name, seconds in spans.items()}
-
-
 class Chat:
     """Answers questions; `reader` gives the reader of the core that serves at that moment."""
 
@@ -100,10 +69,12 @@ class Chat:
         conversation: str | None = None,
         collection: str | None = None,
         cancel: threading.Event | None = None,
+        said: Sequence[tuple[str, str]] = (),
     ) -> Iterator[ChatEvent]:
         """Answer a question, in a new conversation where none is named; the last event is always `Answered`.
 
-        Set `cancel`, or close the iterator, to stop: what was written so far is stored as stopped.
+        `said` are questions and answers that a program brings along in place of a stored conversation. Set `cancel`,
+        or close the iterator, to stop: what was written so far is stored as stopped.
 
         Raises:
             InvalidRequest: the question is empty or too long.
@@ -113,6 +84,7 @@ class Chat:
         """
         question = self._valid(question)
         asked = self._open(actor, question, conversation, cancel or threading.Event())
+        asked.past += [PastTurn((), clean_text(before), Response((), clean_text(answer))) for before, answer in said]
         try:
             yield Stage("searching")
             hits = self._find(asked, collection)
@@ -132,7 +104,7 @@ class Chat:
             raise InvalidRequest("The question is empty: write what you want to know.")
         return question
 
-    def _open(self, actor: User, question: str, conversation: str | None, cancel: threading.Event) -> _Ask:
+    def _open(self, actor: User, question: str, conversation: str | None, cancel: threading.Event) -> Ask:
         with self._database.write() as session:
             actor = current_user(session, actor)
             require(actor, Permission.CHAT)
@@ -154,18 +126,18 @@ class Chat:
             )
             session.add(row)
             session.flush()
-            return _Ask(actor, question, row.id, owned.id, past_turns(session, actor, messages), cancel)
+            return Ask(actor, question, row.id, owned.id, past_turns(session, actor, messages), cancel)
 
-    def _find(self, asked: _Ask, collection: str | None) -> Sequence[Hit]:
+    def _find(self, asked: Ask, collection: str | None) -> Sequence[Hit]:
         query = conversation_query(asked.question, [turn.question for turn in asked.past])
         limit = 3 * self._settings.passages_per_question  # some are in the context already, or say the same
         found = self._search.search(asked.actor, query[:2000], limit, collection)
         asked.generation, asked.found_at = found.generation, time.monotonic()
         return found.hits
 
-    def _answer(self, asked: _Ask, hits: Sequence[Hit]) -> Generator[ChatEvent, None, AnswerRecord]:
+    def _answer(self, asked: Ask, hits: Sequence[Hit]) -> Generator[ChatEvent, None, AnswerRecord]:
         if not hits and not asked.past:
-            return self._store(asked, _nothing_found(), Numbering({}), {})
+            return self._store(asked, nothing_found(), Numbering({}), {})
         reader = self._reader()
         asked.core = reader.core
         for share in _HISTORY_SHARES:
@@ -177,7 +149,7 @@ class Chat:
         raise TooLarge("The question and its passages are more than this core can read: ask a shorter question.")
 
     def _read(
-        self, asked: _Ask, reader: Reader, turns: Sequence[PastTurn], hits: Sequence[Hit]
+        self, asked: Ask, reader: Reader, turns: Sequence[PastTurn], hits: Sequence[Hit]
     ) -> Generator[ChatEvent, None, AnswerRecord]:
         in_context = [(passage, text) for turn in turns for passage, text in turn.passages if text]
         asked.selection = select(
@@ -197,7 +169,7 @@ class Chat:
                 if isinstance(event, Answer):
                     answer = event
                 else:
-                    yield from _chat_events(asked, event, numbering)
+                    yield from chat_events(asked, event, numbering)
         except BusyError as error:
             raise Busy("The core is answering as many questions as it can: try again in a moment.") from error
         assert answer is not None, "a reader's last event is an Answer"
@@ -206,7 +178,7 @@ class Chat:
 
     def _store(
         self,
-        asked: _Ask,
+        asked: Ask,
         answer: Answer,
         numbering: Numbering,
         shown: dict[int, tuple[NumberedPassage, Passage]],
@@ -229,7 +201,7 @@ class Chat:
                 passages=(*found, *cited),
                 new=tuple(passage.n for passage, _ in asked.selection.new),
                 citations=spans,
-                response=_remembered(answer, numbering),
+                response=remembered(answer, numbering),
                 core=answer.core,
                 generation=asked.generation,
                 timings_ms=asked.timings_ms(),
@@ -238,7 +210,7 @@ class Chat:
         asked.is_stored = True
         return record
 
-    def _abandon(self, asked: _Ask) -> None:
+    def _abandon(self, asked: Ask) -> None:
         """Keep what was written of an answer that was closed or that failed."""
         asked.cancel.set()
         with self._database.write() as session:
@@ -265,33 +237,6 @@ class Chat:
             _keep(session, asked.actor, asked, partial)
 
 
-def _chat_events(asked: _Ask, event: TextDelta | WorkingLine | Retrying, numbering: Numbering) -> Iterator[ChatEvent]:
-    """Translate what the reader streams, and remember it in case the answer is stopped."""
-    if isinstance(event, TextDelta):
-        asked.raw += event.text
-        more = numbering.for_people(_whole_marks(asked.raw))[len(asked.text) :]
-        asked.text += more
-        if more:
-            yield Delta(more)
-    elif isinstance(event, WorkingLine):
-        verdict = event.verdict
-        line = WorkedLine(numbering.for_people(verdict.line), verdict.holds, numbering.for_people(verdict.reason))
-        asked.working.append(line)
-        yield Worked(line.line, line.holds, line.reason)
-    else:
-        asked.raw = asked.text = ""
-        asked.working.clear()
-        yield Stage("checking")
-        yield Delta("", restart=True)
-
-
-def _whole_marks(text: str) -> str:
-    """Return text up to a mark [n] that is still being written: its number may have to be translated."""
-    opened = text.rfind("[")
-    is_open = opened >= 0 and (text[opened + 1 :] == "" or text[opened + 1 :].isdigit())
-    return text[:opened] if is_open else text
-
-
 def _close_abandoned(messages: Iterable[StoredMessage]) -> None:
     """Fail what a dead process has left running.
 
@@ -306,35 +251,7 @@ def _close_abandoned(messages: Iterable[StoredMessage]) -> None:
         row.state, row.error = "failed", _NOT_FINISHED
 
 
-def _nothing_found() -> Answer:
-    """The answer where there is nothing to read."""
-    return Answer(
-        kind="refusal",
-        response=Response((), REFUSAL),
-        text=REFUSAL,
-        citations=(),
-        working=(),
-        verified=False,
-        problems=("no passage was found",),
-        prompt_tokens=0,
-        cached_tokens=0,
-        new_tokens=0,
-        core="",
-    )
-
-
-def _remembered(answer: Answer, numbering: Numbering) -> Response:
-    """Return the response that later turns build on: what was shown, never a draft that failed its checks."""
-    if answer.kind == "refusal":
-        return Response((), REFUSAL)
-    if answer.kind == "quotation":
-        marks = "".join(f" [{citation.n}]" for citation in answer.citations)
-        return Response((), numbering.for_people(answer.text + marks))
-    lines = tuple(numbering.for_people(line) for line in answer.response.working)
-    return Response(lines, numbering.for_people(answer.response.answer))
-
-
-def _keep(session: Session, actor: User, asked: _Ask, stored: StoredAnswer) -> AnswerRecord:
+def _keep(session: Session, actor: User, asked: Ask, stored: StoredAnswer) -> AnswerRecord:
     row = session.get_one(StoredMessage, asked.message_id)
     row.state, row.answer, row.answered_at = "done", stored.to_json(), utc_now()
     owned_conversation(session, actor, asked.conversation).updated_at = utc_now()
