@@ -144,7 +144,7 @@ def _working_item(line: WorkedLine) -> str:
 
 def _marked(passage: EvidencePassage, cited: Sequence[Citation]) -> str:
     """The whole passage; what the core did not read of it is quieter, what the answer cites is marked."""
-    data = passage.text.encode()
+    data = passage.text.rstrip().encode()
     read_start = max(0, passage.window_start - passage.start)
     read_end = min(len(data), passage.window_end - passage.start)
     parts: list[str] = []

@@ -1,6 +1,7 @@
 """`precept serve` and `precept work`."""
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from app.errors import Unavailable
+from app.errors import AppError, Unavailable
 from ui.document_commands import progress_of_files
 from ui.terminal import Home, error_console, log_to_stderr, opened, settings_of
 from ui.worker import WorkerProcess
@@ -49,6 +50,7 @@ def serve(host: Host = None, port: Port = None, sample: Sample = False, home: Ho
         if sample:
             _load_sample(services)
         application = web_application(services)
+        threading.Thread(target=_warm_up, args=(services,), name="warm up", daemon=True).start()
         with WorkerProcess(settings.folder):
             _announce(services, settings.host, listener.getsockname()[1])
             _run(application, listener)
@@ -104,6 +106,12 @@ def _load_sample(services: "Services") -> None:
     error_console().print(f"Loaded the sample company: {taken} documents.")
 
 
+def _warm_up(services: "Services") -> None:
+    """Open the embedder before somebody waits for it."""
+    with suppress(AppError):
+        services.documents.search(services.identity.operator(), "first search", 1)
+
+
 def _run(application: "Guard", listener: socket.socket) -> None:
     import uvicorn  # noqa: PLC0415
 
@@ -117,5 +125,6 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 64):  # unbuffered: a lock on stdin held here would break the exit
+        continue
     stop.set()

@@ -79,6 +79,10 @@ def write_raw(data: bytes) -> None:
 
 
 def log_to_stderr(level: int = logging.WARNING) -> None:
-    """Send log records to stderr; called by `main` alone."""
-    handler = RichHandler(console=error_console(), show_path=False, rich_tracebacks=False)
-    logging.basicConfig(level=level, format="%(message)s", datefmt="%H:%M:%S", handlers=[handler], force=True)
+    """Send log records to stderr, our own from `level` on, other libraries' warnings; called by commands alone."""
+    console = error_console()
+    handler = RichHandler(console=console, show_path=False) if console.is_terminal else logging.StreamHandler()
+    form = "%(message)s" if console.is_terminal else "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=form, datefmt="%H:%M:%S", handlers=[handler], force=True)
+    for package in ("ui", "app", "retrieval", "reasoning_core"):
+        logging.getLogger(package).setLevel(level)
