@@ -7,7 +7,8 @@ manifest (a published checkpoint) loads here too, under the layout it was traine
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,14 +81,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         if not (folder / name).is_file():
             raise CheckpointDamaged(f"{folder} has no {name}: copy the whole checkpoint folder again")
     manifest = _verified_manifest(folder)
-    try:
-        config = CoreConfig.from_hugging_face(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    with _blaming(folder / CONFIG):
+        config = CoreConfig.from_hugging_face(_read_json(folder / CONFIG))
         model = HrmTextCore(config)
+    with _blaming(folder / WEIGHTS):
         weights = load_file(folder / WEIGHTS)
         model.load_state_dict({name: value.float() for name, value in weights.items()})
+    with _blaming(folder / TOKENIZER):
         tokenizer = CoreTokenizer.load(folder / TOKENIZER)
-    except (SafetensorError, RuntimeError, KeyError, ValueError, OSError) as error:
-        raise CheckpointDamaged(f"{folder} does not hold a core: {error}") from error
+    if tokenizer.vocabulary_size > config.vocab_size:
+        raise CheckpointDamaged(
+            f"{folder / TOKENIZER} has {tokenizer.vocabulary_size} tokens, {CONFIG} only {config.vocab_size}: "
+            "they belong to different cores"
+        )
     if manifest and manifest["layout"] != config.layout.value:
         raise CheckpointDamaged(f"{folder}: manifest says layout {manifest['layout']}, config.json {config.layout}")
     return Checkpoint(folder.name, model.eval(), tokenizer, file_sha256(folder / WEIGHTS), manifest.get("lineage", {}))
@@ -98,19 +104,39 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file raises into one sentence that names it."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError, ArithmeticError, LookupError, TypeError, ValueError, OSError) as error:
+        reason = "it has no value for " + str(error) if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise CheckpointDamaged(f"{path} does not belong to a core: {reason[:300]}") from error
+
+
 def _verified_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         return {}
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest = _read_json(path)
         files: dict[str, str] = manifest["files"]
-    except (ValueError, KeyError) as error:
+        missing = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if name not in files]
+        if missing or "layout" not in manifest:
+            raise ValueError(f"it names no {(*missing, 'layout')[0]}")
+    except (ValueError, LookupError, TypeError) as error:
         raise CheckpointDamaged(f"{path} is not a manifest: {error}") from error
     for name, digest in files.items():
         if not (folder / name).is_file() or file_sha256(folder / name) != digest:
             raise CheckpointDamaged(f"{folder / name} is not the file its manifest names: restore the whole folder")
     return manifest
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError(f"{path.name} is not a JSON object")
+    return values
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -8,8 +8,7 @@ Sessions take turns token by token, so a slow reader holds up nobody. No two ses
 """
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from reasoning_core.attention import AttentionView
 from reasoning_core.cache import KVCache
 from reasoning_core.checkpoint import Checkpoint
-from reasoning_core.layout import RowLayout, Span, lay_out
+from reasoning_core.layout import RowLayout, Span, SpanKind, lay_out
 from reasoning_core.sampling import Sampler, Sampling
 from reasoning_core.tokenizer import CoreTokenizer
 
@@ -48,10 +47,14 @@ class Usage:
 
 
 class Generation:
-    """One running response: iterate over it for token ids, the end token included."""
+    """One running response: iterate over it for token ids, the end token included.
 
-    def __init__(self, tokens: Iterator[int], usage: Usage) -> None:
+    It holds a session until it has been read to its end or closed, whichever comes first.
+    """
+
+    def __init__(self, tokens: Iterator[int], usage: Usage, release: Callable[[], None]) -> None:
         self._tokens = tokens
+        self._release = release
         self.usage = usage
 
     def __iter__(self) -> Iterator[int]:
@@ -60,6 +63,8 @@ class Generation:
     def close(self) -> None:
         """Stop early and give the session's cache back."""
         self._tokens.close()  # type: ignore[attr-defined]
+        # A generator that was never started runs no finally clause of its own.
+        self._release()
 
 
 class Core(Protocol):
@@ -111,6 +116,7 @@ class Engine:
         """Start a response to `spans`, which end in a prompt block.
 
         Raises:
+            ValueError: `spans` do not end in a prompt block.
             BusyError: too many responses are being written.
             ContextOverflow: the conversation leaves no room for an answer.
         """
@@ -118,20 +124,24 @@ class Engine:
         tokens = [token for span in spans for token in span.tokens]
         if len(tokens) + 1 > self.max_tokens:
             raise ContextOverflow(f"{len(tokens)} tokens leave no room in the {self.max_tokens} positions of this core")
+        if not spans or spans[-1].kind is not SpanKind.PROMPT or not spans[-1].tokens:
+            raise ValueError("a response is written to a prompt block: the conversation must end in one")
         entry = self._take(tokens, row.block_T.tolist())
         usage = Usage(len(tokens), entry.cache.length)
-        return Generation(self._decode(entry, tokens, row, sampling, guide, cancel), usage)
+        release = self._releaser(entry)
+        return Generation(self._decode(entry, release, tokens, row, sampling, guide, cancel), usage, release)
 
     def _decode(
         self,
         entry: _Entry,
+        release: Callable[[], None],
         tokens: list[int],
         row: RowLayout,
         sampling: Sampling,
         guide: Guide | None,
         cancel: threading.Event | None,
     ) -> Iterator[int]:
-        with self._session(entry):
+        try:
             sampler, generated = Sampler(sampling), list[int]()
             logits_V = self._prefill(entry, tokens, row)
             room = min(sampling.max_new_tokens, self.max_tokens - len(tokens))
@@ -142,26 +152,30 @@ class Engine:
                 if token == self.tokenizer.eoa_id or len(generated) == room:
                     return
                 logits_V = self._feed(entry, token)
+        finally:
+            release()
 
-    @contextmanager
-    def _session(self, entry: _Entry) -> Iterator[None]:
-        """Count a running response, and put its cache back whichever way it ends."""
+    def _releaser(self, entry: _Entry) -> Callable[[], None]:
+        """Return what ends the session of a taken cache and puts it back, once, whichever way the response ends."""
+        running = [entry]
+
+        def release() -> None:
+            with self._bookkeeping:
+                if not running:
+                    return
+                self._num_sessions -= 1
+                self._idle.append(running.pop())
+                while len(self._idle) > 1 and sum(e.cache.size_bytes for e in self._idle) > self._cache_bytes:
+                    self._idle.pop(0)
+
+        return release
+
+    def _take(self, tokens: list[int], blocks: list[int]) -> _Entry:
+        """Open a session on the idle cache that saves most, cropped to what is usable, or on a new one."""
         with self._bookkeeping:
             if self._num_sessions >= self._max_sessions:
                 raise BusyError(f"{self._num_sessions} answers are being written: try again in a moment")
             self._num_sessions += 1
-        try:
-            yield
-        finally:
-            with self._bookkeeping:
-                self._num_sessions -= 1
-                self._idle.append(entry)
-                while len(self._idle) > 1 and sum(e.cache.size_bytes for e in self._idle) > self._cache_bytes:
-                    self._idle.pop(0)
-
-    def _take(self, tokens: list[int], blocks: list[int]) -> _Entry:
-        """Take the idle cache that saves most, cropped to what is usable, or a new one."""
-        with self._bookkeeping:
             lengths = [usable_prefix(entry.tokens, entry.blocks, tokens, blocks) for entry in self._idle]
             best = max(range(len(lengths)), key=lengths.__getitem__, default=None)
             if best is None or lengths[best] == 0:

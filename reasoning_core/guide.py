@@ -22,6 +22,10 @@ class WorkingGuide:
         self._passages = passages
         self._pieces = tokenizer.pieces()
         self._longest = max(map(len, self._pieces))
+        # A quote opens with its mark alone: a piece like `"(` would begin words that nobody has looked up.
+        fused = {token for piece, token in self._pieces.items() if piece.startswith('"') and piece != '"'}
+        self._line_starts = [token for token in range(tokenizer.vocabulary_size) if token not in fused]
+        self._line_ends = [self._pieces["\n"], tokenizer.work_end_id]
 
     def allowed(self, generated: Sequence[int]) -> Sequence[int] | None:
         """Return the ids that may come next, or None where anything may."""
@@ -30,6 +34,8 @@ class WorkingGuide:
         if self._tokenizer.work_end_id in generated:
             return None
         line = self._tokenizer.decode(generated[1:]).rpartition("\n")[2]
+        if not line:
+            return self._line_starts
         if line.startswith('"'):
             return self._in_quote(line[1:])
         return self._in_result(line)
@@ -39,11 +45,14 @@ class WorkingGuide:
         if not closed:
             return self._continuing(words)
         numbers = [f" [{n}]" for n, text in self._passages.items() if words in text]
-        complete = rest in numbers
-        return None if complete else self._spelling(numbers, rest)
+        return self._line_ends if rest in numbers else self._spelling(numbers, rest)
 
-    def _continuing(self, words: str) -> list[int] | None:
-        """Return the tokens that go on in some passage behind `words`, and those that close the quote."""
+    def _continuing(self, words: str) -> list[int]:
+        """Return the tokens that go on in some passage behind `words`, and those that close the quote.
+
+        Where neither can be (a line of three characters, a character that no single piece holds, a word that runs past
+        the longest quote), the quote closes where it is: still verbatim, if not at the end of a word.
+        """
         allowed: set[int] = set()
         for text in self._passages.values():
             for rest in _rests(text, words):
@@ -55,7 +64,7 @@ class WorkingGuide:
                         allowed.add(token)
                 if len(words) >= _MIN_QUOTE_CHARACTERS and _ends_word(words, rest):
                     allowed.update(self._closing(line_rest))
-        return sorted(allowed) or None
+        return sorted(allowed) or self._closing("")
 
     def _closing(self, line_rest: str) -> list[int]:
         """Return the closing quotation mark, alone or fused with the punctuation that stands before it."""
@@ -67,7 +76,7 @@ class WorkingGuide:
         if not equals or (result := calculate(expression)) is None:
             return None
         target = f" {result}"
-        return None if rest == target else self._spelling([target], rest)
+        return self._line_ends if rest == target else self._spelling([target], rest)
 
     def _spelling(self, targets: Sequence[str], written: str) -> list[int] | None:
         """Return the longest tokens that spell one of `targets` on from `written`."""

@@ -1,5 +1,6 @@
 """From logits to one token, greedy or sampled, under an optional restriction."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,10 @@ class Sampling:
     max_new_tokens: int = 192
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ValueError(f"temperature is {self.temperature}: it must be 0 (greedy) or more")
+        if not 0 <= self.seed < 1 << 63:
+            raise ValueError(f"seed is {self.seed}: it must be between 0 and 2**63 - 1")
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}: it must be at least 1")
 
@@ -36,5 +39,6 @@ class Sampler:
             return int(index[self.choose(logits_V[index])])
         if self._sampling.temperature == 0:
             return int(logits_V.argmax())
-        weights = torch.softmax(logits_V.double() / self._sampling.temperature, dim=-1)
+        # Measured from the largest logit, so that no temperature, however small, divides its way to infinity.
+        weights = torch.softmax((logits_V - logits_V.max()).double() / self._sampling.temperature, dim=-1)
         return int(torch.multinomial(weights, 1, generator=self._generator))

@@ -4,6 +4,7 @@ The published special tokens keep their published ids (5 to 13); ours follow. Te
 encoded with special-token matching off, so `<|im_end|>` in a document is nine characters and no token.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -83,7 +84,15 @@ class CoreTokenizer:
 
     @classmethod
     def load(cls, path: Path) -> "CoreTokenizer":
-        return cls(Tokenizer.from_file(str(path)))
+        """Read tokenizer.json.
+
+        Raises:
+            ValueError: not a tokenizer, or one without our special tokens.
+        """
+        text = path.read_text(encoding="utf-8")
+        if not isinstance(values := json.loads(text), dict) or "model" not in values:
+            raise ValueError(f"{path.name} is not a tokenizer")
+        return cls(Tokenizer.from_str(text))
 
     def save(self, path: Path) -> None:
         self._tokenizer.save(str(path))

@@ -31,6 +31,9 @@ _DATE_SHIFT = re.compile(rf"^(?P<day>{_DATE}) (?P<sign>[+-]) (?P<count>\d{{1,5}}
 _DATE_SPAN = re.compile(rf"^(?P<late>{_DATE}) - (?P<early>{_DATE})$")
 _ARITHMETIC = re.compile(rf"^{_NUMBER}(?: [-+*/] {_NUMBER})+$")
 
+# Far above any honest step, and so short that no chain of products or quotients takes time.
+_MAX_CLAIM_CHARACTERS = 500
+
 _COMPARE: dict[str, Callable[[Value, Value], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
@@ -104,6 +107,8 @@ def parse_value(text: str) -> Value:
 
 
 def _check_claim(line: str) -> Verdict:
+    if len(line) > 2 * _MAX_CLAIM_CHARACTERS:
+        raise ValueError(f"a line has at most {2 * _MAX_CLAIM_CHARACTERS} characters, this one has {len(line)}")
     if match := _COMPARISON.match(line):
         left, right = parse_value(match["left"]), parse_value(match["right"])
         if type(left) is not type(right):
@@ -128,6 +133,8 @@ def _same(result: str, stated: str) -> bool:
 
 
 def _evaluate(expression: str) -> str | None:
+    if len(expression) > _MAX_CLAIM_CHARACTERS:
+        raise ValueError(f"a step has at most {_MAX_CLAIM_CHARACTERS} characters, this one has {len(expression)}")
     if match := _PERCENT.match(expression):
         return _decimal(_number(match["rate"]) * _number(match["whole"]) / 100)
     if match := _DATE_SHIFT.match(expression):
@@ -158,18 +165,21 @@ def _sum(words: list[str]) -> Fraction:
 
 def _decimal(value: Fraction) -> str | None:
     """Write a fraction in full decimals, or return None where its expansion does not end."""
-    denominator = value.denominator
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-    if denominator != 1:
+    twos, fives = _multiplicity(value.denominator, 2), _multiplicity(value.denominator, 5)
+    if value.denominator != 2**twos * 5**fives:
         return None
-    places = 0
-    while (value * 10**places).denominator != 1:
-        places += 1
+    places = max(twos, fives)
     digits = str(abs(value.numerator * 10**places // value.denominator)).rjust(places + 1, "0")
     text = f"{digits[:-places]}.{digits[-places:]}" if places else digits
     return f"-{text}" if value < 0 else text
+
+
+def _multiplicity(number: int, prime: int) -> int:
+    """Return how many times `prime` divides `number`."""
+    times = 0
+    while number % prime == 0:
+        number, times = number // prime, times + 1
+    return times
 
 
 def _shift(day: date, count: int, unit: str) -> date:
