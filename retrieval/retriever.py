@@ -11,7 +11,7 @@ _REFERRING = "it its they them their that those this these he she one ones same 
 _REFERS_BACK = frozenset(_REFERRING.split())
 
 _ELLIPSIS = re.compile(r"^\s*(?:and|but|or|so|what about|how about|then|also|what if|why|even|for|in|with)\b", re.I)
-_SELF_CONTAINED = 7  # content words
+_SELF_CONTAINED = 3  # content words; with 7 a new topic after other questions is lost, with 1 a follow-up is
 _CARRIED_CHARS = 300
 
 
@@ -43,7 +43,7 @@ def fuse(
     return sorted(fused, key=lambda ranked: (-ranked.score, min(ranked.ranks.values()), ranked.id))
 
 
-def conversation_query(question: str, earlier_questions: Sequence[str], max_earlier: int = 2) -> str:
+def conversation_query(question: str, earlier_questions: Sequence[str], max_earlier: int = 4) -> str:
     """Return what to search for: the question, and what it leaves unsaid from the newest earlier questions.
 
     A question with enough words of its own, none of which refers back, stands alone. Otherwise the newest earlier
