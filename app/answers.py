@@ -79,19 +79,23 @@ class ReadableVersion:
     version: int
     title: str
     text: bytes
+    is_newest: bool
 
 
 def readable_versions(session: Session, actor: User, ids: Iterable[int]) -> dict[int, ReadableVersion]:
     """Return those of the versions that are still there and that the person may read."""
     rows = session.execute(
-        select(DocumentVersion, StoredDocument.name)
+        select(DocumentVersion, StoredDocument)
         .join(StoredDocument, StoredDocument.id == DocumentVersion.document_id)
         .where(
             DocumentVersion.id.in_(set(ids)),
             StoredDocument.collection_id.in_(readable_collections(session, actor)),
         )
     )
-    return {row.id: ReadableVersion(name, row.version, row.title, bytes(row.text)) for row, name in rows}
+    return {
+        row.id: ReadableVersion(document.name, row.version, row.title, bytes(row.text), row.version == document.version)
+        for row, document in rows
+    }
 
 
 def answer_records(session: Session, actor: User, messages: Sequence[StoredMessage]) -> dict[int, AnswerRecord]:
@@ -104,7 +108,7 @@ def answer_records(session: Session, actor: User, messages: Sequence[StoredMessa
 
 
 def past_turns(session: Session, actor: User, messages: Sequence[StoredMessage]) -> list[PastTurn]:
-    """Return the answered turns of a conversation as the core has seen them."""
+    """Return the answered turns of a conversation as the core may see them again: without what is not in force."""
     stored = [(row, StoredAnswer.from_json(row.answer)) for row in messages if row.answer]
     versions = readable_versions(session, actor, (p.version_id for _, answer in stored for p in answer.passages))
     return [
@@ -158,7 +162,7 @@ def _evidence(passage: NumberedPassage, source: ReadableVersion) -> EvidencePass
 
 
 def _window_text(passage: NumberedPassage, source: ReadableVersion | None) -> Passage | None:
-    if source is None:
+    if source is None or not source.is_newest:
         return None
     text = source.text[passage.window_start : passage.window_end].decode()
     return Passage(heading_line(source.title, passage.headings), text)

@@ -14,7 +14,7 @@ from reasoning_core.response import Response
 from retrieval.windows import window
 
 _MARK = re.compile(r"\[(\d+)\]")
-_REMOVED = Passage("", "This passage was removed.")
+_GONE = Passage("", "This passage was removed or replaced.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class NumberedPassage:
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
-    """One turn as it is stored: the passages that were new in it, by number, with their text where it may be read."""
+    """One turn as it is stored: the passages that were new in it, by number, with their text where it is in force."""
 
     passages: tuple[tuple[NumberedPassage, Passage | None], ...]
     question: str
@@ -122,7 +122,7 @@ def prompt_turns(turns: Sequence[PastTurn], new: Sequence[NumberedPassage]) -> t
     numbering = Numbering(dict(enumerate(in_order, start=1)))
     history = [
         Turn(
-            tuple(text or _REMOVED for _, text in turn.passages),
+            tuple(text or _GONE for _, text in turn.passages),
             turn.question,
             Response(
                 tuple(numbering.for_core(line) for line in turn.response.working),

@@ -161,7 +161,7 @@ class Documents:
 
     def search(self, actor: User, query: str, k: int = 10, collection: str | None = None) -> Sequence[Hit]:
         """Return the `k` passages nearest to a query among those that the person may read."""
-        return self._search.search(actor, query, k, collection).hits
+        return [*self._search.search(actor, query, k, collection).hits]
 
     def _queue(self, actor: User, sources: Sequence[Source], collection: str) -> Iterator[int | None]:
         with self._database.write() as session:

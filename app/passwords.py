@@ -10,14 +10,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from app.errors import InvalidRequest
 
 MIN_CHARS, MAX_CHARS = 12, 200
-_PARALLEL_HASHES = 2  # each takes 64 MiB: a flood of sign-ins must not take the machine
+_PARALLEL_HASHES = 2  # each takes 64 MiB by default: a flood of sign-ins must not take the machine
 
 
 class Passwords:
     """Hashes and verifies; one for the whole process, because it limits how many run at once."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+    def __init__(self, memory_kib: int = 65536) -> None:
+        self._hasher = PasswordHasher(memory_cost=memory_kib)
         self._turn = threading.Semaphore(_PARALLEL_HASHES)
         self._dummy: str | None = None
 

@@ -72,7 +72,7 @@ def open_services(
         yield Services(
             settings=settings,
             database=database,
-            identity=Identity(database, settings, Passwords()),
+            identity=Identity(database, settings, Passwords(settings.password_memory_kib)),
             keys=Keys(database),
             documents=Documents(database, jobs, ingestion, keywords, vectors, search),
             conversations=Conversations(database),

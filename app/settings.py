@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(default=30.0, gt=0)
     session_idle_h: float = Field(default=8.0, gt=0)
     session_days: float = Field(default=7.0, gt=0)
+    password_memory_kib: int = Field(default=65536, ge=64)
     question_chars: int = Field(default=2000, ge=1)
     passages_per_question: int = Field(default=4, ge=1, le=20)
     window_chars: int = Field(default=360, ge=40)
