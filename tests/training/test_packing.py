@@ -1,0 +1,85 @@
+"""Packed rows against the dialogues they were made of."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reasoning_core import prompt
+from reasoning_core.layout import SpanKind
+from reasoning_core.prompt import Passage
+from reasoning_core.tokenizer import CoreTokenizer
+from training.instructions import Dialogue, Exchange
+from training.packing import IGNORED, DialogueRows
+
+WORDS = "meals hotel limit is up to per day for travel 75 60 no yes".split()
+TOKENIZER = CoreTokenizer.train([" ".join(WORDS)] * 3, 300)
+
+texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
+exchanges = st.builds(
+    lambda text, question, answer: Exchange((Passage("Travel", text),), question, (), answer, "answer", "meals"),
+    texts,
+    texts,
+    texts,
+)
+dialogue_sets = st.lists(st.lists(exchanges, min_size=1, max_size=3), min_size=2, max_size=12)
+
+
+def made(sets: list[list[Exchange]]) -> list[Dialogue]:
+    return [Dialogue(str(i), "meals", "train", (), tuple(one)) for i, one in enumerate(sets)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(dialogue_sets, st.integers(0, 3))
+def test_every_response_token_is_the_target_of_the_position_before_it_exactly_once(sets, epoch):
+    dialogues = made(sets)
+    rows = DialogueRows(dialogues, TOKENIZER, row_tokens=400, batch_rows=1, seed=7)
+    expected = sorted(
+        token
+        for dialogue in dialogues
+        for span in prompt.spans(dialogue.turns(), TOKENIZER)
+        if span.kind is SpanKind.RESPONSE
+        for token in span.tokens
+    )
+    batches = list(rows.batches(epoch))
+    targets = sorted(int(t) for batch in batches for t in batch.targets_BT[batch.targets_BT != IGNORED])
+    assert targets == expected
+    for batch in batches:
+        supervised = batch.targets_BT != IGNORED
+        following = torch.roll(batch.tokens_BT, -1, dims=1)
+        assert torch.equal(following[supervised], batch.targets_BT[supervised])
+        assert batch.num_supervised == int(supervised.sum())
+
+
+@settings(max_examples=20, deadline=None)
+@given(dialogue_sets)
+def test_tokens_of_different_dialogues_in_one_row_never_see_each_other(sets):
+    rows = DialogueRows(made(sets), TOKENIZER, row_tokens=400, batch_rows=1, seed=1)
+    for batch in rows.batches(0):
+        starts = (batch.tokens_BT[0] == TOKENIZER.boq_id) & (batch.view.position_BT[0] == 0)
+        conversation = torch.cumsum(starts.long(), 0)
+        assert batch.view.mask_B1TK is not None
+        seen = batch.view.mask_B1TK[0, 0].nonzero()
+        real = (batch.tokens_BT[0] != TOKENIZER.pad_id)[seen[:, 0]]
+        assert torch.equal(conversation[seen[real, 0]], conversation[seen[real, 1]])
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    sets = [[Exchange((Passage("", word),), word, (), word, "answer", "x")] for word in WORDS]
+
+    def order(seed: int, epoch: int) -> list[list[int]]:
+        rows = DialogueRows(made(sets), TOKENIZER, row_tokens=64, batch_rows=1, seed=seed)
+        return [batch.tokens_BT[0].tolist() for batch in rows.batches(epoch)]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+
+
+def test_a_dialogue_too_long_for_a_row_loses_its_last_turns():
+    turn = Exchange((Passage("", "meals " * 20),), "limit", (), "60", "answer", "x")
+    dialogue = Dialogue("1", "x", "train", (), (turn, turn, turn))
+    rows = DialogueRows([dialogue], TOKENIZER, row_tokens=80, batch_rows=1, seed=0)
+    assert rows.num_cut > 0
+    with pytest.raises(ValueError, match="no dialogue fits a row of 8 tokens"):
+        DialogueRows([dialogue], TOKENIZER, row_tokens=8, batch_rows=1, seed=0)
