@@ -85,15 +85,17 @@ class VectorIndex:
         if query_1D.shape[1] != self.dim or not np.isfinite(query_1D).all():
             raise ValueError(f"the query is not one finite vector of {self.dim} numbers")
         parameters = None
+        num_allowed = len(self)
         if allowed is not None:
-            allowed_N = _as_ids(allowed)
-            k = min(k, len(allowed_N))
-            parameters = _only(allowed_N) if len(allowed_N) else None
-        k = min(k, len(self))
+            mask_N = np.isin(self._ids, _as_ids(allowed))
+            num_allowed = int(mask_N.sum())
+            parameters = _only(mask_N)
+        k = min(k, num_allowed)
         if k <= 0:
             return []
-        scores_1K, ids_1K = self._index.search(query_1D, k, params=parameters)
-        found = [(int(i), float(score)) for i, score in zip(ids_1K[0], scores_1K[0], strict=True) if i >= 0]
+        # Rows and not ids: a bitmap of rows is two to three times as fast as a set of ids where most are allowed.
+        scores_1K, rows_1K = self._index.index.search(query_1D, k, params=parameters)
+        found = [(int(self._ids[row]), float(score)) for row, score in zip(rows_1K[0], scores_1K[0], strict=True)]
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
 
     def updated(
@@ -202,14 +204,14 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _only(allowed_N: NDArray[np.int64]) -> Any:
-    parameters: Any = faiss.SearchParameters
-    return parameters(sel=faiss.IDSelectorBatch(allowed_N))
+def _only(mask_N: NDArray[np.bool_]) -> Any:
+    library: Any = faiss  # its own stubs do not know that arrays and keywords are taken
+    return library.SearchParameters(sel=library.IDSelectorBitmap(np.packbits(mask_N, bitorder="little")))
 
 
 def _as_ids(ids: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     array = ids if isinstance(ids, np.ndarray) else np.fromiter(ids, dtype=np.int64)
-    return np.unique(np.asarray(array, dtype=np.int64))
+    return np.asarray(array, dtype=np.int64)
 
 
 def _check(ids_N: NDArray[np.int64], vectors_ND: NDArray[np.float32]) -> None:
