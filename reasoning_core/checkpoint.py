@@ -25,6 +25,19 @@ CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json
 GENERATION, CARD, MANIFEST = "generation_config.json", "README.md", "manifest.json"
 
 
+# What torch, safetensors, json and the reading of their values raise for a file that is not what it should be.
+_UNREADABLE = (
+    SafetensorError,
+    RuntimeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    OSError,
+)
+
+
 class CheckpointDamaged(ValueError):
     """A checkpoint folder that is incomplete, tampered with, or not a core; the message says which file and why."""
 
@@ -109,7 +122,7 @@ def _blaming(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file raises into one sentence that names it."""
     try:
         yield
-    except (SafetensorError, RuntimeError, ArithmeticError, LookupError, TypeError, ValueError, OSError) as error:
+    except _UNREADABLE as error:
         reason = "it has no value for " + str(error) if isinstance(error, KeyError) else " ".join(str(error).split())
         raise CheckpointDamaged(f"{path} does not belong to a core: {reason[:300]}") from error
 

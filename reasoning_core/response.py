@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 REFUSAL = "The documents do not say."
 
-_CITATION = re.compile(r"\s?\[(\d+)\]")
+_CITATION = re.compile(r"\s?\[(\d{1,6})\]")
 _SHORT_END = re.compile(r"[.:;]\s|\s\[|[.?!]?$")
 
 

@@ -24,12 +24,12 @@ Value = Fraction | date
 
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _DATE = r"\d{4}-\d{2}-\d{2}"
-_QUOTE = re.compile(r'^"(?P<words>[^"\n]+)" \[(?P<n>\d+)\]$')
-_COMPARISON = re.compile(rf"^(?P<left>{_DATE}|{_NUMBER}) (?P<op>>=|<=|!=|>|<|=) (?P<right>{_DATE}|{_NUMBER})$")
-_PERCENT = re.compile(rf"^(?P<rate>{_NUMBER}) % of (?P<whole>{_NUMBER})$")
-_DATE_SHIFT = re.compile(rf"^(?P<day>{_DATE}) (?P<sign>[+-]) (?P<count>\d{{1,5}}) (?P<unit>[dwmy])$")
-_DATE_SPAN = re.compile(rf"^(?P<late>{_DATE}) - (?P<early>{_DATE})$")
-_ARITHMETIC = re.compile(rf"^{_NUMBER}(?: [-+*/] {_NUMBER})+$")
+_QUOTE = re.compile(r'"(?P<words>[^"\n]+)" \[(?P<n>\d{1,6})\]')
+_COMPARISON = re.compile(rf"(?P<left>{_DATE}|{_NUMBER}) (?P<op>>=|<=|!=|>|<|=) (?P<right>{_DATE}|{_NUMBER})")
+_PERCENT = re.compile(rf"(?P<rate>{_NUMBER}) % of (?P<whole>{_NUMBER})")
+_DATE_SHIFT = re.compile(rf"(?P<day>{_DATE}) (?P<sign>[+-]) (?P<count>\d{{1,5}}) (?P<unit>[dwmy])")
+_DATE_SPAN = re.compile(rf"(?P<late>{_DATE}) - (?P<early>{_DATE})")
+_ARITHMETIC = re.compile(rf"{_NUMBER}(?: [-+*/] {_NUMBER})+")
 
 # Far above any honest step, and so short that no chain of products or quotients takes time.
 _MAX_CLAIM_CHARACTERS = 500
@@ -62,7 +62,7 @@ class Quote:
 
 
 def parse_quote(line: str) -> Quote | None:
-    match = _QUOTE.match(line)
+    match = _QUOTE.fullmatch(line)
     return Quote(match["words"], int(match["n"])) if match else None
 
 
@@ -109,7 +109,7 @@ def parse_value(text: str) -> Value:
 def _check_claim(line: str) -> Verdict:
     if len(line) > 2 * _MAX_CLAIM_CHARACTERS:
         raise ValueError(f"a line has at most {2 * _MAX_CLAIM_CHARACTERS} characters, this one has {len(line)}")
-    if match := _COMPARISON.match(line):
+    if match := _COMPARISON.fullmatch(line):
         left, right = parse_value(match["left"]), parse_value(match["right"])
         if type(left) is not type(right):
             return Verdict(line, False, "a date cannot be compared with a number")
@@ -135,14 +135,14 @@ def _same(result: str, stated: str) -> bool:
 def _evaluate(expression: str) -> str | None:
     if len(expression) > _MAX_CLAIM_CHARACTERS:
         raise ValueError(f"a step has at most {_MAX_CLAIM_CHARACTERS} characters, this one has {len(expression)}")
-    if match := _PERCENT.match(expression):
+    if match := _PERCENT.fullmatch(expression):
         return _decimal(_number(match["rate"]) * _number(match["whole"]) / 100)
-    if match := _DATE_SHIFT.match(expression):
+    if match := _DATE_SHIFT.fullmatch(expression):
         count = int(match["count"]) * (1 if match["sign"] == "+" else -1)
         return _shift(date.fromisoformat(match["day"]), count, match["unit"]).isoformat()
-    if match := _DATE_SPAN.match(expression):
+    if match := _DATE_SPAN.fullmatch(expression):
         return f"{(date.fromisoformat(match['late']) - date.fromisoformat(match['early'])).days} d"
-    if _ARITHMETIC.match(expression):
+    if _ARITHMETIC.fullmatch(expression):
         return _decimal(_sum(expression.split(" ")))
     raise ValueError("not a line of the working language")
 

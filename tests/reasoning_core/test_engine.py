@@ -73,6 +73,24 @@ def test_the_same_seed_writes_the_same_text_alone_and_among_others(layout, tempe
     assert interleaved == alone
 
 
+@pytest.mark.parametrize("layout", list(Layout))
+def test_two_branches_of_one_cached_history_written_in_turns_do_not_mix(layout):
+    history = [
+        *PROMPT,
+        Span(SpanKind.RESPONSE, (*write(Engine(tiny_checkpoint(layout)), PROMPT, max_new_tokens=4), 11)),
+    ]
+    branches = [[*history, Span(SpanKind.PROMPT, (6, token, token + 1, 7))] for token in (33, 35, 40)]
+    alone = [write(Engine(tiny_checkpoint(layout)), branch, max_new_tokens=8) for branch in branches]
+    engine = Engine(tiny_checkpoint(layout))
+    write(engine, PROMPT, max_new_tokens=4)
+    running = [engine.generate(branch, Sampling(max_new_tokens=8)) for branch in branches]
+    together: list[list[int]] = [[] for _ in branches]
+    for _ in range(8):
+        for tokens, generation in zip(together, running, strict=True):
+            tokens += [token for token in [next(iter(generation), None)] if token is not None]
+    assert together == alone
+
+
 def test_responses_written_by_several_threads_are_those_written_alone():
     requests = [(c, seed) for seed in range(3) for c in (PROMPT, OTHER)]
     fresh = [write(Engine(tiny_checkpoint()), c, temperature=1.0, seed=s, max_new_tokens=8) for c, s in requests]
