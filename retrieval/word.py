@@ -2,6 +2,8 @@
 
 import io
 import re
+import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +20,12 @@ _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallba
 _SKIPPED = {qn("w:del"), qn("w:moveFrom"), qn("w:instrText"), qn("w:rPr"), qn("w:pPr"), _FALLBACK}
 _WRAPPERS = {qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"), qn("w:ins"), qn("w:moveTo"), qn("w:smartTag")}
 
+# What python-docx, zipfile and lxml raise for parts that are missing, cut off, or not what they should be.
+_DAMAGE = (
+    *(etree.XMLSyntaxError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+    *(KeyError, ValueError, AttributeError, IndexError, TypeError),
+)
+
 
 def read_docx(data: bytes) -> Parsed:
     """Read a Word document; tracked deletions, headers, footers and comments are left out.
@@ -26,9 +34,8 @@ def read_docx(data: bytes) -> Parsed:
         Refused: it is not a Word document, or a damaged one.
     """
     try:
-        document = Document(io.BytesIO(data))
-        return _Reading(document).parsed()
-    except (etree.XMLSyntaxError, KeyError, ValueError, AttributeError, IndexError) as error:
+        return _Reading(Document(io.BytesIO(data))).parsed()
+    except _DAMAGE as error:
         raise Refused("is a damaged Word document; open it in Word, save it again and try again") from error
 
 

@@ -1,5 +1,6 @@
 """Files become documents, or are refused with one sentence that names the file and the remedy."""
 
+import contextlib
 import io
 import os
 import re
@@ -10,11 +11,15 @@ from pathlib import Path
 
 import pytest
 from docx import Document
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
 from retrieval.loading import DOCX, HTML, MARKDOWN, PDF, TEXT, LoadLimits, UnreadableDocument, load, load_bytes
+from retrieval.markup import Parsed, Refused
+from retrieval.parsing import parse
 from retrieval.sandbox import Limits
 
 
@@ -183,6 +188,9 @@ def test_what_cannot_be_read_is_refused_with_one_sentence(data: bytes, name: str
     assert said in refusal(data, name)
 
 
+SAMPLES = {"pdf": pdf_bytes(draw_many_pages), "docx": docx_bytes(build_policy), "html": PAGE.encode()}
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
 def test_a_truncated_pdf_is_refused_with_one_sentence(share: float) -> None:
     data = pdf_bytes(draw_many_pages)
@@ -202,6 +210,22 @@ def test_a_locked_pdf_is_refused() -> None:
 
 def test_a_pdf_of_pictures_is_refused_with_the_advice_to_recognise_text() -> None:
     assert "OCR" in refusal(pdf_bytes(lambda canvas: canvas.rect(10, 10, 100, 100)), "scan.pdf")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.sampled_from(["pdf", "docx", "html"]),
+    st.lists(st.tuples(st.floats(0, 0.999), st.binary(max_size=9)), max_size=6),
+)
+def test_a_document_changed_anywhere_is_read_or_refused_and_never_crashes_its_parser(
+    kind: str, changes: list[tuple[float, bytes]]
+) -> None:
+    data = bytearray(SAMPLES[kind])
+    for place, new in changes:
+        start = int(place * len(data))
+        data[start : start + 5] = new
+    with contextlib.suppress(Refused):
+        assert isinstance(parse(kind, bytes(data)), Parsed)
 
 
 def zip_of(members: dict[str, bytes]) -> bytes:
