@@ -46,6 +46,24 @@ def window(question: str, chunk_text: str, max_chars: int) -> tuple[int, int]:
     return _cut(question, chunk_text, start, end, max_chars)
 
 
+def table_header(text: str, position: int) -> tuple[int, int] | None:
+    """Return the span of the first row of the table that `position` lies in, None outside a table and in that row.
+
+    A window into a long table leaves its header out; with this, a reader can be told what the columns are.
+    """
+    header: Unit | None = None
+    last = 0
+    for unit in units(text):
+        if unit.start > position:
+            break
+        follows = header is not None and text.count("\n", last, unit.start) == 1
+        header = (header if follows else unit) if unit.kind is UnitKind.TABLE_ROW else None
+        last = unit.end
+        if header and unit.start <= position < unit.end:
+            return None if unit == header else (header.start, header.end)
+    return None
+
+
 def _without_outer_headings(found: Sequence[Unit]) -> Sequence[Unit]:
     body = [index for index, unit in enumerate(found) if unit.kind is not UnitKind.HEADING]
     return found[body[0] : body[-1] + 1] if body else found

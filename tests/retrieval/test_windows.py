@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.sentences import sentences
-from retrieval.windows import window
+from retrieval.windows import table_header, window
 
 CHUNK = """## Meals
 
@@ -87,3 +87,17 @@ def test_a_megabyte_takes_seconds() -> None:
     window("What is the meal limit?", CHUNK * 1200, 300)
     window("What is the meal limit?", "meal " * 20_000, 300)
     assert time.process_time() - started < 10
+
+
+def test_a_row_knows_the_header_of_its_own_table() -> None:
+    text = f"{CHUNK}\n| Car | Limit |\n| --- | --- |\n| Van | 20,000 |\n"
+    headers = {
+        "Berlin": "| City | Meals | Lodging |",
+        "Van": "| Car | Limit |",
+        "City": None,
+        "Car": None,
+        "Zurich": None,
+    }
+    for word, expected in headers.items():
+        span = table_header(text, text.index(word))
+        assert (text[span[0] : span[1]] if span else None) == expected
