@@ -1,0 +1,98 @@
+"""The mechanical second reading: it confirms what follows, and never a verdict that does not."""
+
+import pytest
+
+from reasoning_core.grounding import citations
+from reasoning_core.judgement import coverage, unconfirmed
+from reasoning_core.response import Response
+
+MAXIMUM = {1: "Meals are paid up to 60 EUR per day."}
+MINIMUM = {1: "Leave requests are filed at least 14 days before the first day of leave."}
+
+
+def doubts(question: str, answer: str, *working: str, passages: dict[int, str], before: str = "") -> tuple[str, ...]:
+    response = Response(working, answer)
+    questions = [q for q in (before, question) if q]
+    return unconfirmed(response, questions, citations(response, passages), passages)
+
+
+def meals(question: str, answer: str, claim: str, **more) -> tuple[str, ...]:
+    return doubts(question, answer, '"up to 60 EUR" [1]', claim, passages=MAXIMUM, **more)
+
+
+def leave(question: str, answer: str, claim: str) -> tuple[str, ...]:
+    return doubts(question, answer, '"at least 14 days" [1]', claim, passages=MINIMUM)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "claim"),
+    [
+        (75, "No [1].", "75 > 60"),
+        (60, "Yes [1].", "60 <= 60"),
+        (45, "Yes [1].", "45 < 60"),
+        (60, "Yes [1].", "60 = 60"),
+    ],
+)
+def test_a_verdict_that_follows_from_a_maximum_is_confirmed(asked, answer, claim):
+    assert meals(f"Can I claim {asked} EUR for meals per day?", answer, claim) == ()
+
+
+@pytest.mark.parametrize(("asked", "answer", "claim"), [(10, "No [1].", "10 < 14"), (20, "Yes [1].", "20 >= 14")])
+def test_a_verdict_that_follows_from_a_minimum_is_confirmed(asked, answer, claim):
+    assert leave(f"Is a leave request filed {asked} days before acceptable?", answer, claim) == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "claim"), [(75, "Yes [1].", "75 > 60"), (45, "No [1].", "45 < 60"), (60, "No [1].", "60 = 60")]
+)
+def test_the_opposite_verdict_is_never_confirmed(asked, answer, claim):
+    assert "does not follow" in meals(f"Can I claim {asked} EUR for meals per day?", answer, claim)[0]
+
+
+@pytest.mark.parametrize("claim", ["80 > 60", "75 > 70", "75 - 60 = 15", "75 > 60 1"])
+def test_a_claim_about_other_numbers_confirms_no_verdict(claim):
+    assert "code cannot derive" in meals("Can I claim 75 EUR for meals per day?", "No [1].", claim)[0]
+
+
+def test_a_claim_that_does_not_hold_confirms_no_verdict():
+    assert "code cannot derive" in meals("Can I claim 45 EUR for meals per day?", "No [1].", "45 > 60")[0]
+
+
+def test_a_question_that_denies_is_left_open():
+    assert meals("Is 75 EUR for meals per day not allowed?", "Yes [1].", "75 > 60") != ()
+
+
+def test_a_follow_up_asks_about_its_own_number():
+    before = "Can I claim 45 EUR for meals per day?"
+    assert meals("What about 75?", "No [1].", "75 > 60", before=before) == ()
+    assert meals("What about 75?", "Yes [1].", "45 < 60", before=before) != ()
+
+
+def test_an_answer_that_cites_nothing_is_not_confirmed():
+    assert doubts("Can I claim 75 EUR?", "No.", "75 > 60", passages=MAXIMUM) == ("no passage is cited",)
+
+
+def test_an_exception_beside_the_cited_words_is_not_passed_over():
+    passages = {1: "Meals are paid up to 60 EUR per day. This does not apply in Norway."}
+    question, line = "How high is the limit for meals per day?", '"Meals are paid up to 60 EUR per day." [1]'
+    assert "an exception stands beside the cited words" in doubts(question, "60 EUR [1].", line, passages=passages)
+    quoted = '"This does not apply in Norway." [1]'
+    assert "an exception stands beside the cited words" not in doubts(
+        question, "60 EUR [1].", line, quoted, passages=passages
+    )
+
+
+def test_a_sentence_that_fits_the_question_better_is_not_passed_over():
+    passages = {1: "Meals are paid up to 60 EUR.", 2: "Meals in Norway are paid up to 90 EUR."}
+    found = doubts("How much is paid for meals in Norway?", "60 EUR [1].", '"up to 60 EUR" [1]', passages=passages)
+    assert "another sentence fits the question better" in found
+
+
+def test_words_on_another_subject_are_not_confirmed():
+    found = doubts("Which laptop model do engineers receive?", "60 EUR [1].", '"60 EUR" [1]', passages=MAXIMUM)
+    assert "the cited words share too little with the question" in found
+
+
+def test_coverage_is_the_share_of_topic_words_found():
+    assert coverage("meals in Norway", ["Meals are paid."]) == 0.5
+    assert coverage("May I have 75?", []) == 1.0
