@@ -5,20 +5,17 @@ Every method starts from the request's session cookie and the conversation's id;
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
 
 from app.errors import AppError, InvalidRequest, NotSignedIn
 from app.records import Conversation, User
+from app.services import Services
 from ui import conversation_view as view
 from ui.conversation_view import ConversationView
 from ui.live_answers import LiveAnswer, LiveAnswers
 from ui.shell import session_token
-
-if TYPE_CHECKING:
-    from app.services import Services
 
 STOP_PATIENCE_S = 5.0
 TITLE_LIMIT = 200
@@ -27,7 +24,7 @@ TITLE_LIMIT = 200
 class ChatHandlers:
     """The acts of the chat page over the application's services."""
 
-    def __init__(self, services: "Services", live: LiveAnswers) -> None:
+    def __init__(self, services: Services, live: LiveAnswers) -> None:
         self._services = services
         self._live = live
 
@@ -71,17 +68,9 @@ class ChatHandlers:
         user = await run_in_threadpool(self.user, request)
         before = await run_in_threadpool(self._stored, user, conversation)
         try:
-            if not question.strip():
-                raise InvalidRequest("The question is empty; write what you want to know.")
-            if not before.id:
-                created = await run_in_threadpool(self._services.conversations.create, user, view.title_of(question))
-                before = view.stored(created, ())
-            answer = await run_in_threadpool(self._live.start, user, question, before.id, collection)
+            before, answer = await run_in_threadpool(self._begin, user, question, before, collection)
         except AppError as error:
             yield view.refused(before, question[:TITLE_LIMIT], str(error))
-            return
-        if answer is None:
-            yield view.refused(before, question, "The answer before this one is still being written; stop it or wait.")
             return
         async for shown in self._watched(user, before, answer):
             yield shown
@@ -106,6 +95,19 @@ class ChatHandlers:
         self._live.stop(user, conversation)
         self._services.conversations.delete(user, conversation)
         return view.new_conversation()
+
+    def _begin(
+        self, user: User, question: str, before: ConversationView, collection: str | None
+    ) -> tuple[ConversationView, LiveAnswer]:
+        """Begin an answer; a conversation made for a question that is not taken is not kept."""
+        if before.id:
+            return before, self._live.start(user, question, before.id, collection)
+        created = self._services.conversations.create(user, view.title_of(question) or "New chat")
+        try:
+            return view.stored(created, ()), self._live.start(user, question, created.id, collection)
+        except AppError:
+            self._services.conversations.delete(user, created.id)
+            raise
 
     def _stored(self, user: User, conversation: str) -> ConversationView:
         if not conversation:

@@ -1,21 +1,18 @@
 """One stored document, as text, with the cited bytes marked: read through the same access check as everything else."""
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.errors import AppError
+from app.services import Services
 from ui.evidence import marked_html
 from ui.plain_page import card, page
 from ui.shell import session_token
 
-if TYPE_CHECKING:
-    from app.services import Services
 
-
-def document_pages(services: "Services") -> APIRouter:
+def document_pages(services: Services) -> APIRouter:
     """The route `/documents/NAME?version=V&start=S&end=E`; offsets count bytes of the stored UTF-8 text."""
     documents = APIRouter(include_in_schema=False)
 

@@ -87,15 +87,18 @@ class LiveAnswers:
         self._running: dict[tuple[int, str], LiveAnswer] = {}
         self._lock = threading.Lock()
 
-    def start(self, user: User, question: str, conversation: str, collection: str | None) -> LiveAnswer | None:
-        """Begin an answer, or return None where one is still running in this conversation."""
-        key = (user.id, conversation)
+    def start(self, user: User, question: str, conversation: str, collection: str | None) -> LiveAnswer:
+        """Begin an answer.
+
+        Raises:
+            AppError: the question is not taken; nothing was begun.
+        """
         answer = LiveAnswer(Progress(question))
-        with self._lock:
-            if key in self._running:
-                return None
-            self._running[key] = answer
         events = self._chat.ask(user, question, conversation, collection, answer.cancel)
+        answer.progress = _after(answer.progress, next(events))
+        key = (user.id, conversation)
+        with self._lock:
+            self._running[key] = answer
         threading.Thread(target=self._follow, args=(key, answer, events), name="answer", daemon=True).start()
         return answer
 
@@ -120,7 +123,8 @@ class LiveAnswers:
             answer.run(events)
         finally:
             with self._lock:
-                del self._running[key]
+                if self._running.get(key) is answer:
+                    del self._running[key]
 
 
 def _after(progress: Progress, event: ChatEvent) -> Progress:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 
@@ -70,9 +70,10 @@ class Guard:
         guarded_send = _with_headers(send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         limit = _body_limit(scope["path"])
+        declared = headers.get("content-length", "")
         if scope["method"] not in _SAFE_METHODS and _comes_from_elsewhere(headers):
             await _refuse(guarded_send, 403, "This request was started by another site.")
-        elif int(headers.get("content-length", "0") if headers.get("content-length", "0").isdigit() else 0) > limit:
+        elif declared.isdecimal() and int(declared) > limit:
             await _refuse(guarded_send, 413, f"The request is larger than {limit} bytes.")
         elif _needs_session(scope["path"]) and not await self._has_session(headers):
             await _send_to_the_door(guarded_send, scope, headers)
@@ -98,9 +99,8 @@ def session_token(cookie_header: str) -> str:
 
 def safe_next(path: str) -> str:
     """Return `path` if it is a path on this server, else the chat page: nobody is led elsewhere by a link."""
-    parts = urlsplit(path)
-    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc
-    return path if plain and path.isprintable() else "/chat/"
+    here = path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if here and path.isprintable() else "/chat/"
 
 
 def _comes_from_elsewhere(headers: dict[str, str]) -> bool:
@@ -109,7 +109,7 @@ def _comes_from_elsewhere(headers: dict[str, str]) -> bool:
     if site is not None:
         return site not in {"same-origin", "none"}
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    return origin is not None and origin.rpartition("://")[2].lower() != headers.get("host", "").lower()
 
 
 def _body_limit(path: str) -> int:

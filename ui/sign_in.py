@@ -1,6 +1,6 @@
 """The doors: signing in, signing out, and making the first account with the token printed on the terminal."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
@@ -8,17 +8,15 @@ from fastapi import Form as FormValue
 from fastapi.responses import FileResponse, RedirectResponse
 
 from app.errors import AppError
+from app.services import Services
 from ui.plain_page import Field, Form, card
 from ui.shell import SECURE_SESSION_COOKIE, SESSION_COOKIE, safe_next, session_token
 from ui.theme import ASSETS
 
-if TYPE_CHECKING:
-    from app.services import Services
-
 Value = Annotated[str, FormValue()]
 
 
-def door_pages(services: "Services") -> APIRouter:
+def door_pages(services: Services) -> APIRouter:
     """The routes `/`, `/sign-in`, `/sign-out`, `/first-run` and the mark."""
     doors = APIRouter(include_in_schema=False)
     identity = services.identity

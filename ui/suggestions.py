@@ -8,7 +8,12 @@ EMPTY_STATE = (
     "</p></div>"
 )
 
-SAMPLE_QUESTIONS = (("travel.md", "How much may I spend on meals per day when I travel?"),)
+SAMPLE_QUESTIONS = (
+    ("travel.md", "How many days before departure must flights be booked?"),
+    ("per-diems.md", "Is a hotel at $205 per night within the cap in Halifax?"),
+    ("purchasing.md", "Who approves an order of $7,800?"),
+    ("leave.md", "How many days of annual leave may be carried over?"),
+)
 
 
 def suggestions(document_names: Iterable[str]) -> list[str]:

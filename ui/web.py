@@ -1,18 +1,16 @@
 """The web application: the API, the doors, the documents and the pages, behind one guard."""
 
 import os
-from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 
+from app.api import create_api
+from app.services import Services
 from ui.document_page import document_pages
 from ui.live_answers import LiveAnswers
 from ui.shell import Guard, session_token
 from ui.sign_in import door_pages
 from ui.theme import chat_css, gradio_theme, page_head
-
-if TYPE_CHECKING:
-    from app.services import Services
 
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -23,7 +21,7 @@ QUIET = {
 """What Gradio reads when it is imported: no telemetry, no version check, no hub, nothing kept in the browser."""
 
 
-def web_application(services: "Services") -> Guard:
+def web_application(services: Services) -> Guard:
     """Mount every page on the API and put the guard in front."""
     os.environ.update(QUIET, GRADIO_TEMP_DIR=str(services.settings.folder / "gradio"))
     import gradio as gr  # noqa: PLC0415 - after the environment, and only for `serve`
@@ -36,7 +34,7 @@ def web_application(services: "Services") -> Guard:
         user = services.identity.user_of(session_token(request.headers.get("cookie", "")))
         return user.email if user else None
 
-    api = FastAPI(openapi_url=None)
+    api = create_api(services)
     api.include_router(door_pages(services))
     api.include_router(document_pages(services))
     handlers = ChatHandlers(services, LiveAnswers(services.chat))
