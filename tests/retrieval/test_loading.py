@@ -212,7 +212,7 @@ def test_a_pdf_of_pictures_is_refused_with_the_advice_to_recognise_text() -> Non
     assert "OCR" in refusal(pdf_bytes(lambda canvas: canvas.rect(10, 10, 100, 100)), "scan.pdf")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(["pdf", "docx", "html"]),
     st.lists(st.tuples(st.floats(0, 0.999), st.binary(max_size=9)), max_size=6),
@@ -246,14 +246,14 @@ WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 
 
 def test_a_zip_bomb_renamed_docx_is_refused_before_it_unpacks() -> None:
-    bomb = zip_of({"word/document.xml": b"0" * (200 << 20)})
+    bomb = zip_of({"word/document.xml": b"0" * (40 << 20)})
     started = time.monotonic()
-    assert "would unpack to 200.0 MB" in refusal(bomb, "bomb.docx")
+    assert "would unpack to 40.0 MB" in refusal(bomb, "bomb.docx")
     assert time.monotonic() - started < 10
 
 
 def test_a_zip_bomb_inside_another_archive_is_never_unpacked() -> None:
-    inner = zip_of({"zeros": b"0" * (50 << 20)})
+    inner = zip_of({"zeros": b"0" * (5 << 20)})
     assert "archive" in refusal(zip_of({"inner.zip": inner}), "nested.docx")
 
 
@@ -298,8 +298,8 @@ def test_a_parser_that_takes_too_long_is_stopped() -> None:
 
 
 def test_a_parser_that_needs_too_much_memory_is_stopped() -> None:
-    page = b"<html><body>" + b"<p>word <b>x</b></p>" * 300_000
-    assert "again" in refusal(page, "large.html", LoadLimits(parser=Limits(memory_bytes=200 << 20)))
+    page = b"<html><body>" + b"<p>word <b>x</b></p>" * 100_000
+    assert "again" in refusal(page, "large.html", LoadLimits(parser=Limits(memory_bytes=120 << 20)))
 
 
 def test_a_parser_that_finds_too_much_text_is_stopped() -> None:
