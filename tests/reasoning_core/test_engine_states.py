@@ -167,8 +167,8 @@ CACHE_BYTES = st.sampled_from([0, 1 << 20])
 
 
 @pytest.mark.parametrize("layout", list(Layout))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(cache_bytes=CACHE_BYTES, actions=st.lists(ACTIONS, min_size=5, max_size=10))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cache_bytes=CACHE_BYTES, actions=st.lists(ACTIONS, min_size=6, max_size=14))
 def test_no_history_of_requests_makes_a_cached_answer_differ_from_a_full_forward(layout, cache_bytes, actions):
     play(layout, cache_bytes, actions)
 
