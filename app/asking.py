@@ -46,7 +46,7 @@ def chat_events(asked: Ask, event: TextDelta | WorkingLine | Retrying, numbering
     """Translate what the reader streams, and remember it in case the answer is stopped."""
     if isinstance(event, TextDelta):
         asked.raw += event.text
-        more = numbering.for_people(_whole_marks(asked.raw))[len(asked.text) :]
+        more = numbering.for_people(whole_marks(asked.raw))[len(asked.text) :]
         asked.text += more
         if more:
             yield Delta(more)
@@ -62,7 +62,7 @@ def chat_events(asked: Ask, event: TextDelta | WorkingLine | Retrying, numbering
         yield Delta("", restart=True)
 
 
-def _whole_marks(text: str) -> str:
+def whole_marks(text: str) -> str:
     """Return text up to a mark [n] that is still being written: its number may have to be translated."""
     opened = text.rfind("[")
     is_open = opened >= 0 and (text[opened + 1 :] == "" or text[opened + 1 :].isdigit())
