@@ -222,7 +222,7 @@ def _refused(scene: Scene, absent: Fact, question: Question, passages: tuple[Pas
 def _asked_back(scene: Scene, fact: Fact, question: Question, passages: tuple[Passage, ...]) -> Exchange:
     assert question.missing is not None
     asked = render(one_phrasing(question.missing.phrasings, scene.rng, scene.side.phrasings), fact.bindings)
-    return Exchange(passages, asked, (), question.missing.ask, "question", fact.rule.id)
+    return Exchange(passages, asked, (), render(question.missing.ask, fact.bindings), "question", fact.rule.id)
 
 
 def _inputs(scene: Scene, fact: Fact, question: Question, known: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -143,7 +143,7 @@ def _question(field: Field, values: Mapping[str, Domain], marks: set[str]) -> Qu
 
 def _missing(field: Field, known: set[str]) -> Missing:
     entries = field.mapping(required=("phrasings", "ask"))
-    ask = entries["ask"].text()
+    ask = _templates(entries["ask"], known)[0]
     if not ask.endswith("?"):
         raise entries["ask"].error(f"{ask!r} is not a question: end it with a question mark")
     return Missing(_templates(entries["phrasings"], known), ask)

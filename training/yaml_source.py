@@ -82,7 +82,7 @@ def documents(text: str, file: str) -> Field:
         ValueError: not YAML, or empty.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ValueError(f"{file}:{line}: not YAML: {error.problem}") from error
