@@ -126,7 +126,7 @@ def _follow_up(scene: Scene, last: Asked) -> tuple[Exchange, Asked]:
     if shown and not last.answered and last.question.changed:
         return _changed(scene, last)
     siblings = [f for f in scene.facts if f.rule is last.fact.rule and f.identity != last.fact.identity]
-    ways: list[Callable[[], tuple[Exchange, Asked]]] = [lambda: _elsewhere(scene)]
+    ways: list[Callable[[], tuple[Exchange, Asked]]] = [lambda: _elsewhere(scene, last.fact)]
     if shown and last.question.changed:
         ways += [lambda: _changed(scene, last)] * 3
     if last.answered and last.question.other_key and siblings:
@@ -151,8 +151,8 @@ def _other_key(scene: Scene, last: Asked, fact: Fact) -> tuple[Exchange, Asked]:
     return _answered(scene, fact, last.question, (), template, _kept(last.question, last.inputs))
 
 
-def _elsewhere(scene: Scene) -> tuple[Exchange, Asked]:
-    fact = scene.rng.choice(scene.facts)
+def _elsewhere(scene: Scene, last: Fact) -> tuple[Exchange, Asked]:
+    fact = scene.rng.choice([fact for fact in scene.facts if fact is not last] or scene.facts)
     keyed = fact.rule.key is not None and sum(f.identity[1] == fact.identity[1] for f in scene.facts) == 1
     if keyed and scene.rng.random() < 0.12:
         return _pointed_out(scene, fact)
@@ -162,7 +162,7 @@ def _elsewhere(scene: Scene) -> tuple[Exchange, Asked]:
 def _follow_up_refused(scene: Scene, last: Asked) -> tuple[Exchange, Asked]:
     absent = scene.absent(last.fact.rule)
     if absent is None:
-        return _elsewhere(scene)
+        return _elsewhere(scene, last.fact)
     if absent.rule is last.fact.rule and last.answered and last.question.other_key:
         template = one_phrasing(last.question.other_key, scene.rng, scene.side.phrasings)
         inputs = _kept(last.question, last.inputs)
