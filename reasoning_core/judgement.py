@@ -40,6 +40,11 @@ _EXCEPTION = re.compile(
     r"\b(unless|except\w*|however|(does|do) not apply|not eligible|excluded|instead|supersede\w*|replaced|only)\b",
     re.I,
 )
+# Bounds that leave the bound itself out; at the bound they decide the other way than "at most" and "at least".
+_STRICT = re.compile(r"\b(below|under|less than|more than|above|over|exceed\w*|after)\b", re.I)
+_BOUND_NEGATION = re.compile(r"\b(no|not) (more|less|fewer|later|earlier) than\b|\bnot exceed\b", re.I)
+_NEGATION_IN_RULE = re.compile(r"\b(not|never|no|without|cannot|neither|nor)\b|n't\b", re.I)
+_THRESHOLD_DUTY = re.compile(r"\b(need\w*|requir\w*|approv\w*|sign\w*|authori[sz]\w*)\b", re.I)
 _VERDICT = re.compile(r"^(yes|no)\b", re.I)
 _MIN_COVERAGE = 0.34
 
@@ -118,15 +123,26 @@ def _verdict(claim: str, questions: Sequence[str], sentence: str) -> bool | None
         return None
     maximum, minimum = bool(_MAXIMUM.search(sentence)), bool(_MINIMUM.search(sentence))
     duty, permission = bool(_DUTY.search(question)), bool(_PERMISSION.search(question))
-    if maximum == minimum or duty == permission:
+    if maximum == minimum or duty == permission or _turns_on_more_than_its_bound(sentence, maximum, duty):
         return None
     asked, relation, bound = words
     # "What if it were 80?" replaces the number of the question before it.
     if asked not in (numbers_in(questions[-1]) or numbers_in(question)) or bound not in numbers_in(sentence):
         return None
+    if _STRICT.search(sentence) and check(f"{asked} = {bound}", {}).holds:
+        return None
     if maximum:
         return relation in ("<", "<=", "=") if permission else relation == ">"
     return relation in (">", ">=", "=")
+
+
+def _turns_on_more_than_its_bound(sentence: str, maximum: bool, duty: bool) -> bool:
+    """Tell a rule that forbids, or that puts a duty on one side of its bound, from one that simply allows up to it."""
+    if _NEGATION_IN_RULE.search(_BOUND_NEGATION.sub("", sentence)):
+        return True
+    if maximum:
+        return duty and bool(_DUTY.search(sentence))
+    return not duty and bool(_THRESHOLD_DUTY.search(sentence))
 
 
 def _sentence_around(text: str, citation: PassageCitation) -> str:

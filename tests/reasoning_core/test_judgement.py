@@ -58,6 +58,28 @@ def test_a_claim_that_does_not_hold_confirms_no_verdict():
     assert "code cannot derive" in meals("Can I claim 45 EUR for meals per day?", "No [1].", "45 > 60")[0]
 
 
+@pytest.mark.parametrize(
+    ("rule", "question", "claim"),
+    [
+        ("Hotels above 60 EUR need approval.", "Do I need approval for a hotel of 60 EUR?", "60 = 60"),
+        ("Hotels above 60 EUR need approval.", "Do I need approval for a hotel of 60 EUR?", "60 >= 60"),
+        ("Taxis under 60 EUR can be claimed.", "Can I claim a taxi of 60 EUR?", "60 <= 60"),
+        ("Purchases over 500 EUR require a director.", "Can a manager sign purchases of 600 EUR?", "600 > 500"),
+        ("Purchases over 500 EUR are approved by a director.", "Can a manager approve purchases of 600?", "600 > 500"),
+        ("Meals above 30 EUR are not paid.", "Can I claim 45 EUR for meals?", "45 > 30"),
+        ("A taxi of at most 50 EUR is not covered.", "Is a taxi of 40 EUR covered?", "40 < 50"),
+    ],
+)
+def test_a_rule_that_bounds_forbids_or_demands_otherwise_confirms_no_yes(rule, question, claim):
+    assert doubts(question, "Yes [1].", f'"{rule}" [1]', claim, passages={1: rule}) != ()
+
+
+def test_a_duty_below_a_bound_confirms_no_no():
+    rule = "Taxis up to 50 EUR must be booked in the portal."
+    question = "Must a taxi of 40 EUR be booked in the portal?"
+    assert doubts(question, "No [1].", f'"{rule}" [1]', "40 < 50", passages={1: rule}) != ()
+
+
 def test_a_question_that_denies_is_left_open():
     assert meals("Is 75 EUR for meals per day not allowed?", "Yes [1].", "75 > 60") != ()
 
