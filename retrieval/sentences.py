@@ -14,7 +14,8 @@ _NUMBERED = re.compile(
     r"(?P<number>\d{1,2}(?:\.\d{1,2})+|(?<=\s)(?:\d{1,2}|[A-Z]))[.:]?\s+[A-Z].{1,78}$",
     re.IGNORECASE,
 )
-_CAPITALS = re.compile(r"[A-Z0-9][A-Z0-9 &/,'’():-]{3,79}$")
+_CAPITALS = re.compile(r"(?:\d{1,2}[.)]?\s+)?[A-Z0-9][A-Z0-9 &/,'’():-]{3,79}$")
+_COLUMN_GAP = re.compile(r"(?<=\S) {3,}(?=\S)")  # as between the columns of a table in plain text
 
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]*_]*(?=\s)|[。！？]+[」』）”]*")
 _ABBREVIATION = re.compile(
@@ -96,9 +97,8 @@ def _alone(line: _Line, before: str, following: str, code: bool) -> Unit | None:
         return Unit(start, end, UnitKind.CODE)
     if depth := _heading_depth(line.text, before, following):
         return Unit(start, end, UnitKind.HEADING, depth)
-    if _TABLE_ROW.match(line.text):
-        return Unit(start, end, UnitKind.TABLE_ROW)
-    return None
+    in_columns = _COLUMN_GAP.search(line.text) and not _LIST_ITEM.match(line.text)
+    return Unit(start, end, UnitKind.TABLE_ROW) if in_columns or _TABLE_ROW.match(line.text) else None
 
 
 def _heading_depth(line: str, before: str, following: str) -> int:

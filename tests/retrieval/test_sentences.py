@@ -48,6 +48,11 @@ def test_list_items_rows_headings_and_code_are_units_of_their_own() -> None:
     assert texts_of(MARKDOWN, UnitKind.CODE) == ["```", "x = 1. y = 2.", "```"]
 
 
+def test_the_rows_of_a_table_in_plain_text_are_units() -> None:
+    text = "Site       Offices          Reception\nDuluth     06:30 - 20:00    07:30\n\nText goes on. And on."
+    assert texts_of(text, UnitKind.TABLE_ROW) == text.splitlines()[:2]
+
+
 def test_a_sentence_may_run_over_several_lines() -> None:
     text = "One sentence that\nruns over two lines. Another\none."
     assert [text[a:b] for a, b in sentences(text)] == ["One sentence that\nruns over two lines.", "Another\none."]
@@ -62,6 +67,7 @@ def test_a_sentence_may_run_over_several_lines() -> None:
         ("4.2 Retention of records\n\nKeep them.", 2),
         ("Section 3.1.2 Exceptions\n\nNone.", 3),
         ("EXPENSES AND TRAVEL\n\nBook early.", 1),
+        ("7. SMOKING, FIRE AND CANDLES\n\nNot indoors.", 1),
     ],
 )
 def test_headings_are_known_by_their_marks_numbers_or_capitals(text: str, depth: int) -> None:
