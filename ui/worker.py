@@ -11,7 +11,7 @@ from typing import Self
 log = logging.getLogger(__name__)
 
 RESTART_AFTER_S = 5.0
-STOP_PATIENCE_S = 10.0
+STOP_PATIENCE_S = 5.0
 
 
 class WorkerProcess:
@@ -36,7 +36,7 @@ class WorkerProcess:
         try:
             self._process.wait(STOP_PATIENCE_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._process.kill()  # a job cut short is taken up again, whole
             self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -1,6 +1,6 @@
 from datetime import UTC, date, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.records import Conversation
@@ -28,6 +28,7 @@ def test_nothing_is_shown_where_there_are_no_conversations():
     assert by_day([], date(2026, 11, 23)) == []
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_a_title_is_one_short_line_made_of_the_questions_words(question):
     title = title_of(question)

@@ -2,7 +2,7 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.records import AnswerRecord, Citation, EvidencePassage, WorkedLine
@@ -61,6 +61,7 @@ def record(text="No. 75 is more than 60 [1].", kind="answer", **changes):
     return AnswerRecord(**(fields | changes))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_escaped_text_is_one_line_that_a_browser_reads_back_unchanged(text):
     html = plain(text)
@@ -68,6 +69,7 @@ def test_escaped_text_is_one_line_that_a_browser_reads_back_unchanged(text):
     assert unescape(html).replace("\r", "\n") == text.replace("\r\n", "\n").replace("\r", "\n") or "\0" in text
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.tuples(st.integers(-5, 80), st.integers(-5, 80)), max_size=5))
 def test_marking_changes_no_text_and_marks_exactly_the_bytes_asked_for(text, spans):
     data = text.replace("\r", "").replace("\0", "").encode("utf-8", "replace")

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
@@ -87,12 +87,14 @@ def test_signing_in_never_leads_to_another_host(target):
     assert safe_next(target) == "/chat/"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_whatever_comes_after_signing_in_is_a_path_here(target):
     assert safe_next(target).startswith("/")
     assert not safe_next(target).startswith(("//", "/\\"))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_cookie_header_is_read_without_an_error(header):
     assert isinstance(session_token(header), str)

@@ -23,6 +23,14 @@
     passage.querySelector("summary").focus({ preventScroll: true });
   });
 
+  // Gradio opens every link in a new tab; signing out belongs in this one.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest && event.target.closest("a.sign-out");
+    if (!link) return;
+    event.preventDefault();
+    location.assign(link.getAttribute("href"));
+  });
+
   // The address names the conversation, so that a reload or a bookmark finds it again.
   const follow = () => {
     const heading = document.querySelector("h1.here");
