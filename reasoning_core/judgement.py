@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from reasoning_core.grounding import PassageCitation
+from reasoning_core.prompt import Passage
 from reasoning_core.response import Response
 from reasoning_core.words import content_words, sentence_spans
 from reasoning_core.working import check, numbers_in, parse_quote
@@ -45,12 +46,18 @@ _STRICT = re.compile(r"\b(below|under|less than|more than|above|over|exceed\w*|a
 _BOUND_NEGATION = re.compile(r"\b(no|not) (more|less|fewer|later|earlier) than\b|\bnot exceed\b", re.I)
 _NEGATION_IN_RULE = re.compile(r"\b(not|never|no|without|cannot|neither|nor)\b|n't\b", re.I)
 _THRESHOLD_DUTY = re.compile(r"\b(need\w*|requir\w*|approv\w*|sign\w*|authori[sz]\w*)\b", re.I)
+_FORBIDS = re.compile(
+    r"\b(not (permitted|allowed|eligible|covered|included)|forbidden|prohibited|excluded|(does|do) not apply|cannot|"
+    r"may not|must not|never)\b",
+    re.I,
+)
+_ALLOWS = re.compile(r"\b(permitted|allowed|welcome|eligible|covered|included|may|can)\b", re.I)
 _VERDICT = re.compile(r"^(yes|no)\b", re.I)
 _MIN_COVERAGE = 0.34
 
 
 def unconfirmed(
-    response: Response, questions: Sequence[str], cited: Sequence[PassageCitation], passages: Mapping[int, str]
+    response: Response, questions: Sequence[str], cited: Sequence[PassageCitation], passages: Mapping[int, Passage]
 ) -> tuple[str, ...]:
     """Return why the reading behind a response cannot be confirmed; nothing means that it is.
 
@@ -58,12 +65,12 @@ def unconfirmed(
     """
     if not cited:
         return ("no passage is cited",)
-    question = " ".join(questions)
-    sentences = [_sentence_around(passages[c.n], c) for c in cited]
+    sentences = [_sentence_around(passages[c.n].text, c) for c in cited]
+    contexts = [f"{passages[c.n].heading}\n{sentence}" for c, sentence in zip(cited, sentences, strict=True)]
     reasons = [
-        *_off_topic(question, sentences, passages),
-        *_passed_over_exceptions(response, cited, passages),
-        *_wrong_verdict(response, questions, sentences),
+        *_off_topic(" ".join(questions), sentences, contexts, passages),
+        *_passed_over_exceptions(cited, passages),
+        *_wrong_verdict(response, questions, sentences, contexts),
     ]
     return tuple(dict.fromkeys(reasons))
 
@@ -75,40 +82,45 @@ def coverage(question: str, texts: Sequence[str]) -> float:
     return len(words & found) / len(words) if words else 1.0
 
 
-def _off_topic(question: str, sentences: Sequence[str], passages: Mapping[int, str]) -> list[str]:
-    asked = coverage(question, sentences)
+def _off_topic(
+    question: str, sentences: Sequence[str], contexts: Sequence[str], passages: Mapping[int, Passage]
+) -> list[str]:
+    asked = coverage(question, contexts)
     if asked < _MIN_COVERAGE:
         return ["the cited words share too little with the question"]
     with_numbers = any(numbers_in(sentence) for sentence in sentences)
-    rivals = [
-        text[start:end]
-        for text in passages.values()
-        for start, end in sentence_spans(text)
-        if text[start:end] not in sentences and (not with_numbers or numbers_in(text[start:end]))
-    ]
-    if any(coverage(question, [rival]) > asked for rival in rivals):
-        return ["another sentence fits the question better"]
+    for passage in passages.values():
+        for start, end in sentence_spans(passage.text):
+            rival = _with_table_header(passage.text, start, end)
+            if rival in sentences or (with_numbers and not numbers_in(rival)):
+                continue
+            if coverage(question, [passage.heading, rival]) > asked:
+                return ["another sentence fits the question better"]
     return []
 
 
-def _passed_over_exceptions(
-    response: Response, cited: Sequence[PassageCitation], passages: Mapping[int, str]
-) -> list[str]:
+def _passed_over_exceptions(cited: Sequence[PassageCitation], passages: Mapping[int, Passage]) -> list[str]:
     for n in {c.n for c in cited}:
-        for start, end in sentence_spans(passages[n]):
-            if _EXCEPTION.search(passages[n][start:end]) and not any(
+        text = passages[n].text
+        for start, end in sentence_spans(text):
+            if _EXCEPTION.search(text[start:end]) and not any(
                 c.n == n and c.start < end and start < c.end for c in cited
             ):
                 return ["an exception stands beside the cited words"]
     return []
 
 
-def _wrong_verdict(response: Response, questions: Sequence[str], sentences: Sequence[str]) -> list[str]:
+def _wrong_verdict(
+    response: Response, questions: Sequence[str], sentences: Sequence[str], contexts: Sequence[str]
+) -> list[str]:
     stated = _VERDICT.match(response.short_answer)
     if stated is None:
         return []
     claims = [line for line in response.working if parse_quote(line) is None and check(line, {}).holds]
-    expected = _verdict(claims[-1], questions, " ".join(sentences)) if claims else None
+    if claims:
+        expected = _verdict(claims[-1], questions, " ".join(sentences))
+    else:
+        expected = _said_outright(" ".join(questions), " ".join(sentences), contexts)
     if expected is None:
         return ["code cannot derive the verdict from the cited words"]
     if expected != (stated[1].casefold() == "yes"):
@@ -145,6 +157,35 @@ def _turns_on_more_than_its_bound(sentence: str, maximum: bool, duty: bool) -> b
     return not duty and bool(_THRESHOLD_DUTY.search(sentence))
 
 
+def _said_outright(question: str, sentence: str, contexts: Sequence[str]) -> bool | None:
+    """Return what a sentence that permits or forbids without any bound says, or None where it does neither.
+
+    It must name all that is asked about: "contractors are excluded" says nothing of interns.
+    """
+    if (
+        coverage(question, contexts) < 1.0
+        or _NEGATION.search(question)
+        or not _PERMISSION.search(question)
+        or numbers_in(question)
+    ):
+        return None
+    forbids, allows = bool(_FORBIDS.search(sentence)), bool(_ALLOWS.search(_FORBIDS.sub("", sentence)))
+    return None if forbids == allows else allows
+
+
 def _sentence_around(text: str, citation: PassageCitation) -> str:
     spans = [(s, e) for s, e in sentence_spans(text) if s < citation.end and citation.start < e]
-    return text[spans[0][0] : spans[-1][1]] if spans else text[citation.start : citation.end]
+    if not spans:
+        return text[citation.start : citation.end]
+    return _with_table_header(text, spans[0][0], spans[-1][1])
+
+
+def _with_table_header(text: str, start: int, end: int) -> str:
+    """Return a sentence; a table row is led by the first row of its table, which names the columns."""
+    if not text.startswith("|", start):
+        return text[start:end]
+    top = start
+    while top > 0 and text.startswith("|", text.rfind("\n", 0, top - 1) + 1):
+        top = text.rfind("\n", 0, top - 1) + 1
+    header = text[top : text.find("\n", top)] if top < start else ""
+    return f"{header}\n{text[start:end]}".strip()

@@ -196,7 +196,7 @@ def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
     ]
     if failures:
         return replace(draft, problems=tuple(failures))
-    doubts = unconfirmed(response, _self_contained(turns), draft.citations, shown)
+    doubts = unconfirmed(response, _self_contained(turns), draft.citations, prompt.numbered(turns))
     return replace(draft, kind="answer", verified=not doubts, problems=doubts)
 
 

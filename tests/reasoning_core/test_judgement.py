@@ -4,6 +4,7 @@ import pytest
 
 from reasoning_core.grounding import citations
 from reasoning_core.judgement import coverage, unconfirmed
+from reasoning_core.prompt import Passage
 from reasoning_core.response import Response
 
 MAXIMUM = {1: "Meals are paid up to 60 EUR per day."}
@@ -13,7 +14,9 @@ MINIMUM = {1: "Leave requests are filed at least 14 days before the first day of
 def doubts(question: str, answer: str, *working: str, passages: dict[int, str], before: str = "") -> tuple[str, ...]:
     response = Response(working, answer)
     questions = [q for q in (before, question) if q]
-    return unconfirmed(response, questions, citations(response, passages), passages)
+    return unconfirmed(
+        response, questions, citations(response, passages), {n: Passage("", t) for n, t in passages.items()}
+    )
 
 
 def meals(question: str, answer: str, claim: str, **more) -> tuple[str, ...]:
@@ -118,3 +121,22 @@ def test_words_on_another_subject_are_not_confirmed():
 def test_coverage_is_the_share_of_topic_words_found():
     assert coverage("meals in Norway", ["Meals are paid."]) == 0.5
     assert coverage("May I have 75?", []) == 1.0
+
+
+FORBIDDEN = {1: "Contractors are excluded from the bonus plan.", 2: "The canteen is open to all."}
+
+
+def test_an_outright_prohibition_confirms_a_no_for_those_it_names_and_for_nobody_else():
+    quote = '"are excluded from the bonus plan" [1]'
+    assert doubts("Are contractors eligible for the bonus plan?", "No [1].", quote, passages=FORBIDDEN) == ()
+    assert doubts("Are contractors eligible for the bonus plan?", "Yes [1].", quote, passages=FORBIDDEN) != ()
+    assert doubts("Are interns eligible for the bonus plan?", "No [1].", quote, passages=FORBIDDEN) != ()
+
+
+TABLE = {1: "| City | Meals | Hotel |\n|---|---|---|\n| Oslo | $40 | $210 |\n| Rome | $45 | $190 |"}
+
+
+def test_a_table_row_is_read_with_the_names_of_its_columns():
+    question = "How much is a hotel in Rome?"
+    assert doubts(question, "$190 [1].", '"Rome | $45 | $190" [1]', passages=TABLE) == ()
+    assert doubts(question, "$210 [1].", '"Oslo | $40 | $210" [1]', passages=TABLE) != ()
