@@ -163,7 +163,7 @@ def _said_outright(question: str, sentence: str, contexts: Sequence[str]) -> boo
     It must name all that is asked about: "contractors are excluded" says nothing of interns.
     """
     if (
-        coverage(question, contexts) < 1.0
+        coverage(_PERMISSION.sub(" ", question), contexts) < 1.0
         or _NEGATION.search(question)
         or not _PERMISSION.search(question)
         or numbers_in(question)
