@@ -1,6 +1,7 @@
 """One stored document, as text, with the cited bytes marked: read through the same access check as everything else."""
 
 from html import escape
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -20,7 +21,8 @@ def document_pages(services: Services) -> APIRouter:
     def show(request: Request, name: str, version: int | None = None, start: int = 0, end: int = 0) -> Response:
         user = services.identity.user_of(session_token(request.headers.get("cookie", "")))
         if user is None:
-            return RedirectResponse("/sign-in", 303)
+            here = f"{request.url.path}?{request.url.query}"
+            return RedirectResponse(f"/sign-in?next={quote(here)}", 303)
         try:
             data = services.documents.text(user, name, version)
         except AppError as error:

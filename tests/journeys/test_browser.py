@@ -105,7 +105,7 @@ def chromium():
 
 
 def ask(page: Page, question: str) -> None:
-    page.get_by_label("Question", exact=True).fill(question)
+    page.get_by_role("textbox", name="Question").fill(question)
     page.get_by_role("button", name="Ask", exact=True).click()
 
 

@@ -48,7 +48,7 @@
     ["#question .submit-button", "Ask"],
     ["#question .stop-button", "Stop the answer"],
     ["#chat [data-testid=bot]", "Answer"],
-    ["#chat [data-testid=user]", "Question"],
+    ["#chat [data-testid=user]", "What you asked"],
   ];
   const name = () => {
     // Gradio calls the suggestions a list, but puts buttons in it.
