@@ -9,6 +9,9 @@ from app.context import NumberedPassage, Numbering, PastTurn, Selection
 from app.records import ChatEvent, Delta, Stage, User, Worked, WorkedLine
 from reasoning_core.reader import Answer, Retrying, TextDelta, WorkingLine
 from reasoning_core.response import REFUSAL, Response
+from retrieval.retriever import conversation_query
+
+_QUERY_CHARS = 2000
 
 
 @dataclass(slots=True)
@@ -31,6 +34,11 @@ class Ask:
     working: list[WorkedLine] = field(default_factory=list)
     selection: Selection = field(default_factory=lambda: Selection((), ()))
     is_stored: bool = False
+
+    @property
+    def query(self) -> str:
+        """What to look for: the question, with what a follow-up leaves unsaid."""
+        return conversation_query(self.question, [turn.question for turn in self.past])[:_QUERY_CHARS]
 
     def earlier(self) -> list[NumberedPassage]:
         return [passage for turn in self.past for passage, _ in turn.passages]

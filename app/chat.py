@@ -32,7 +32,6 @@ from reasoning_core.engine import BusyError, ContextOverflow
 from reasoning_core.prompt import Passage, Turn
 from reasoning_core.reader import Answer, ReaderEvent
 from reasoning_core.response import Response
-from retrieval.retriever import conversation_query
 
 _LONGEST_ANSWER = timedelta(minutes=15)
 _HISTORY_SHARES = (1.0, 0.5, 0.0)  # of the context budget, where a core's context proves to be shorter
@@ -129,9 +128,8 @@ class Chat:
             return Ask(actor, question, row.id, owned.id, past_turns(session, actor, messages), cancel)
 
     def _find(self, asked: Ask, collection: str | None) -> Sequence[Hit]:
-        query = conversation_query(asked.question, [turn.question for turn in asked.past])
         limit = 3 * self._settings.passages_per_question  # some are in the context already, or say the same
-        found = self._search.search(asked.actor, query[:2000], limit, collection)
+        found = self._search.search(asked.actor, asked.query, limit, collection)
         asked.generation, asked.found_at = found.generation, time.monotonic()
         return found.hits
 
@@ -153,7 +151,7 @@ class Chat:
     ) -> Generator[ChatEvent, None, AnswerRecord]:
         in_context = [(passage, text) for turn in turns for passage, text in turn.passages if text]
         asked.selection = select(
-            asked.question,
+            asked.query,
             hits,
             [passage for passage, _ in in_context],
             asked.earlier(),
