@@ -10,6 +10,7 @@ from rich.progress import track
 
 from app.errors import Unavailable
 from app.records import Answered, AnswerRecord, Stage
+from ui.document_commands import progress_of_files
 from ui.live_answers import STAGES
 from ui.terminal import AsJson, Collection, Home, error_console, opened, print_json, result_console
 
@@ -47,11 +48,15 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Ask every question of a file through the whole application and score the answers."""
-    from ui.evaluation import ask_and_score, figures, load_questions  # noqa: PLC0415 - imports the trainer's metrics
+    from app.sample import ingest_sample  # noqa: PLC0415
+    from ui.evaluation import SAMPLE, ask_and_score, figures, load_questions  # noqa: PLC0415 - imports the trainer's metrics
 
     cases = load_questions(questions)[:limit]
     with opened(home) as services:
         operator = services.identity.operator()
+        if questions == SAMPLE:
+            with progress_of_files() as on_progress:
+                ingest_sample(services.documents, operator, on_progress)
         progress = track(cases, "Asking", console=error_console(), transient=True)
         asked = [ask_and_score(services, operator, case) for case in progress]
     report = figures(questions, asked)
