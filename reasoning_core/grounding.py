@@ -13,6 +13,8 @@ from reasoning_core.response import Response, without_citations
 from reasoning_core.words import content_words, sentence_spans
 from reasoning_core.working import numbers_in, parse_quote
 
+_VERDICT = re.compile(r"(yes|no)\b", re.I)
+_PUNCTUATION = ".,;:!?()[]\"'$"
 _NAME = re.compile(r"(?<![.?!]\s)(?<!^)\b[A-Z][\w'-]+")
 
 
@@ -58,8 +60,17 @@ def ungrounded(
         sourced |= {_plain(value) for value in results}
     answer = without_citations(response.answer)
     missing += [value for value in numbers_in(answer) if _plain(value) not in sourced]
-    missing += [name for name in _NAME.findall(answer) if name.casefold() not in source_text.casefold()]
+    named = [*_NAME.findall(answer), *_words_of_a_value(response.short_answer)]
+    missing += [name for name in named if name.casefold() not in source_text.casefold()]
     return tuple(dict.fromkeys(missing))
+
+
+def _words_of_a_value(short_answer: str) -> list[str]:
+    """Return the words of a short answer that must be copied; a verdict's are the core's own."""
+    if _VERDICT.match(short_answer):
+        return []
+    words = (word.strip(_PUNCTUATION) for word in short_answer.split())
+    return [word for word in words if content_words(word)]
 
 
 def _repeated_sentence(answer: str, text: str) -> tuple[int, int] | None:

@@ -58,7 +58,7 @@ def test_values_from_quotes_questions_and_results_are_grounded():
         ("No. The limit is 61 [1].", ('"up to 60 EUR" [1]',), ("61",)),
         ("No [1].", ('"up to 60 EUR" [1]', "75 > 50"), ("50",)),
         ("By 2024-05-05 [2].", ('"within 30 days" [2]',), ("2024-05-05",)),
-        ("Ask Carla first [1].", ('"up to 60 EUR" [1]',), ("Carla",)),
+        ("Ask Carla first [1].", ('"up to 60 EUR" [1]',), ("Carla", "first")),
         ("It is 180 [1].", ('"up to 60 EUR" [1]',), ("180",)),
     ],
 )
@@ -74,3 +74,14 @@ def test_thousands_commas_do_not_make_another_number():
     passages = {1: "The budget is 1,500 EUR."}
     response = Response(('"1,500 EUR" [1]',), "It is 1500 [1].")
     assert ungrounded(response, citations(response, passages), passages, []) == ()
+
+
+def test_every_word_of_a_value_must_have_been_read():
+    passages = {1: "For parcels write to people@galma.example."}
+    quote = '"write to people@galma.example" [1]'
+    right, wrong = (
+        Response((quote,), f"{address} [1].") for address in ("People@galma.example", "Safety@cormere.example")
+    )
+    question = ["Where do I write about parcels?"]
+    assert ungrounded(right, citations(right, passages), passages, question) == ()
+    assert ungrounded(wrong, citations(wrong, passages), passages, question) == ("Safety@cormere.example",)
