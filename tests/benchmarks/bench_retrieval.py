@@ -1,4 +1,4 @@
-"""Measures retrieval on public corpora: ``python -m tests.benchmarks.bench_retrieval DATA``; minutes on two cores.
+"""Measures retrieval on public corpora: minutes on two cores.
 
 - doc2dial: turns of real dialogues over public-service pages; is the span that answers in the first five passages?
   Ours is keyword and dense search fused, over what a follow-up leaves unsaid; the peer is dense search for the newest
@@ -10,12 +10,11 @@
 
 import ast
 import csv
-import json
 import sqlite3
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from statistics import median
@@ -23,8 +22,6 @@ from statistics import median
 import faiss
 import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from retrieval.chunking import chunk, indexed_text
 from retrieval.embedding import Embedder, find_embedder
@@ -33,20 +30,10 @@ from retrieval.keyword_index import fts5_query
 from retrieval.loading import load
 from retrieval.retriever import conversation_query, fuse
 from retrieval.vector_index import VectorIndex
+from tests.benchmarks.measurement import Measurement
 
 K = 5
 DEPTH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    name: str
-    unit: str
-    ours: float
-    peer: float | None
-    peer_name: str | None
-    ratio: float | None
-    repeats: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +51,6 @@ class Pieces:
 
     spans: list[Span]
     texts: list[str]
-
-
-def main(data: Path, every: int = 5, json_file: Path | None = None) -> None:
-    """Measure on the corpora in DATA, taking each EVERY-th turn of the dialogues."""
-    measurements = measure(data, every)
-    table = Table("measure", "unit", "ours", "peer", "peer is", "ratio", "repeats")
-    for entry in measurements:
-        table.add_row(
-            *(
-                "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
-                for value in asdict(entry).values()
-            )
-        )
-    Console().print(table)
-    if json_file:
-        json_file.write_text(json.dumps([asdict(entry) for entry in measurements], indent=1))
 
 
 def measure(data: Path, every: int = 5) -> list[Measurement]:
@@ -216,7 +187,3 @@ def _seconds(work: Callable[[], object], repeats: int) -> float:
 
 def _against(name: str, unit: str, ours: float, peer: float, peer_name: str, repeats: int) -> Measurement:
     return Measurement(name, unit, ours, peer, peer_name, ours / peer, repeats)
-
-
-if __name__ == "__main__":
-    typer.run(main)

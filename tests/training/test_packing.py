@@ -12,7 +12,7 @@ from reasoning_core.tokenizer import CoreTokenizer
 from training.instructions import Dialogue, Exchange
 from training.packing import IGNORED, DialogueRows
 
-WORDS = "meals hotel limit is up to per day for travel 75 60 no yes".split()
+WORDS = ["meals", "hotel", "limit", "is", "up", "to", "per", "day", "for", "travel", "75", "60", "no", "yes"]
 TOKENIZER = CoreTokenizer.train([" ".join(WORDS)] * 3, 300)
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)

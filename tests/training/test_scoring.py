@@ -13,7 +13,9 @@ def test_figures_equal_those_counted_by_hand():
         replace(CASE, id="2", short_answer="Yes", verified=False, num_lines_that_hold=1),
         replace(CASE, id="3", group="dates", accepted=("1,500",), short_answer="$1500", num_citations=0),
         replace(CASE, id="4", expected="refusal", given="refusal", accepted=(), num_citations=0, verified=False),
-        replace(CASE, id="5", expected="answer", given="refusal", num_citations=0, num_right_citations=0, verified=False),
+        replace(
+            CASE, id="5", expected="answer", given="refusal", num_citations=0, num_right_citations=0, verified=False
+        ),
     ]
     cases = [replace(case, num_right_citations=min(case.num_right_citations, case.num_citations)) for case in cases]
     figures = score("hand", cases)

@@ -1,0 +1,35 @@
+"""`make benchmarks`: measures, prints the tables and writes benchmarks.json."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.benchmarks import bench_engine, bench_retrieval
+from tests.benchmarks.measurement import Measurement, print_table
+
+
+def main(
+    only: Annotated[str | None, typer.Option(help="engine or retrieval.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Public corpora for the retrieval figures.")] = None,
+) -> None:
+    """Measure everything, or one part."""
+    corpora = data or Path(os.environ.get("PRECEPT_SHARED_DATA", "../shared/data"))
+    measurements: list[Measurement] = []
+    if only in (None, "engine"):
+        measurements += bench_engine.measure()
+    if only in (None, "retrieval"):
+        if corpora.is_dir():
+            measurements += bench_retrieval.measure(corpora, every=5)
+        else:
+            Console(stderr=True).print(f"No corpora in {corpora}: the retrieval figures are left out.")
+    print_table(measurements)
+    Path("benchmarks.json").write_text(json.dumps([asdict(entry) for entry in measurements], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
