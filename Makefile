@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 HOME_DIR ?= home
 PORT ?= 7860
 
-.PHONY: run test check lint benchmarks core clean
+.PHONY: run test lint slow core benchmarks clean
 .DEFAULT_GOAL := run
 
 $(VENV)/.installed: pyproject.toml constraints.txt requirements-embedder.txt
@@ -32,6 +32,14 @@ lint: $(VENV)/.installed
 
 slow: $(VENV)/.installed
 	$(BIN)/pytest -q -m slow
+
+# Trains the core that ships in reasoning_core/default_core; about 45 minutes on two quiet cores.
+core: $(VENV)/.installed
+	$(BIN)/precept-train rules --out runs/train.jsonl --dialogues 60000 --seed 1
+	$(BIN)/precept-train fit --data runs/train.jsonl --out runs/core --size mini --steps 4300 --batch-rows 4 \
+		--row-tokens 384 --learning-rate 1.2e-3 --grad-warmup-fraction 0.05 --seed 1
+	mkdir -p reasoning_core/default_core
+	cp runs/core/core/* reasoning_core/default_core/
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python -m tests.benchmarks $(if $(ONLY),--only $(ONLY))

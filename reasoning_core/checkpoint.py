@@ -72,6 +72,7 @@ def save_checkpoint(
     (folder / MANIFEST).unlink(missing_ok=True)
     weights = {name: value.detach().to(dtype).contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes it for its owner alone
     config = model.config.to_hugging_face(pad_id=tokenizer.pad_id, end_id=tokenizer.eoa_id)
     _write_json(folder / CONFIG, config | {"dtype": str(dtype).removeprefix("torch.")})
     _write_json(folder / GENERATION, {"pad_token_id": tokenizer.pad_id, "eos_token_id": tokenizer.eoa_id})

@@ -2,25 +2,34 @@
 
 While the core writes a quote, only tokens that continue words of a passage it was shown are allowed, and the number
 behind the quote must be a passage in which the words stand. Behind ` =`, only the exact result of the expression is
-allowed. Everything else (which words, which comparison, which verdict) is the core's own and is checked afterwards.
+allowed. Where the questions are given, a number in a comparison, a sum or the answer must be one that was asked, quoted
+or computed. Everything else (which words, which comparison, which verdict) is the core's own and is checked afterwards.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from reasoning_core.tokenizer import CoreTokenizer
-from reasoning_core.working import calculate
+from reasoning_core.working import calculate, numbers_in, parse_quote
 
 _MAX_QUOTE_CHARACTERS = 160
 _MIN_QUOTE_CHARACTERS = 4
+_OPEN_NUMBER = re.compile(r"\d[\d,.-]*$")
+_OPEN_CITATION = re.compile(r"\[(\d*)$")
 
 
 class WorkingGuide:
-    """A `Guide` for one response over the passages shown so far."""
+    """A `Guide` for one response over what may be quoted of the passages shown so far."""
 
-    def __init__(self, tokenizer: CoreTokenizer, passages: Mapping[int, str]) -> None:
+    def __init__(
+        self, tokenizer: CoreTokenizer, passages: Mapping[int, str], questions: Sequence[str] | None = None
+    ) -> None:
         self._tokenizer = tokenizer
         self._passages = passages
+        self._questions = questions
         self._pieces = tokenizer.pieces()
+        digits = {token for piece, token in self._pieces.items() if any(c.isdigit() for c in piece)}
+        self._without_digits = [token for token in range(tokenizer.vocabulary_size) if token not in digits]
         self._longest = max(map(len, self._pieces))
         # A quote opens with its mark alone: a piece like `"(` would begin words that nobody has looked up.
         fused = {token for piece, token in self._pieces.items() if piece.startswith('"') and piece != '"'}
@@ -32,13 +41,39 @@ class WorkingGuide:
         if not generated or generated[0] != self._tokenizer.work_start_id:
             return None
         if self._tokenizer.work_end_id in generated:
-            return None
-        line = self._tokenizer.decode(generated[1:]).rpartition("\n")[2]
+            end = list(generated).index(self._tokenizer.work_end_id)
+            working = self._tokenizer.decode(generated[1:end]).split("\n")
+            return self._sourced(working, self._tokenizer.decode(generated[end + 1 :]))
+        *lines, line = self._tokenizer.decode(generated[1:]).split("\n")
         if not line:
             return self._line_starts
         if line.startswith('"'):
             return self._in_quote(line[1:])
-        return self._in_result(line)
+        return self._in_result(line) or self._sourced(lines, line)
+
+    def _sourced(self, lines: Sequence[str], written: str) -> Sequence[int] | None:
+        """Return what keeps every number of `written` one of those asked, quoted or computed in `lines`."""
+        if self._questions is None:
+            return None
+        if citation := _OPEN_CITATION.search(written):
+            cited = {f"{quote.n}]" for line in lines if (quote := parse_quote(line))} or {
+                f"{n}]" for n in self._passages
+            }
+            return self._spelling([f"{citation[1]}{rest[len(citation[1]) :]}" for rest in cited], citation[1])
+        known = self._known(lines)
+        number = _OPEN_NUMBER.search(written)
+        begun = number[0] if number else ""
+        if begun and not any(value.startswith(begun) for value in known):
+            begun = ""  # punctuation behind a finished number
+        following = {value[len(begun)] for value in known if value.startswith(begun) and len(value) > len(begun)}
+        continuing = [self._pieces[character] for character in following if character in self._pieces]
+        finished = not begun or begun in known
+        return sorted({*continuing, *(self._without_digits if finished else ())}) or None
+
+    def _known(self, lines: Sequence[str]) -> set[str]:
+        quotes = [quote.words for line in lines if (quote := parse_quote(line))]
+        results = [line.rpartition(" = ")[2] for line in lines if " = " in line and not parse_quote(line)]
+        return set(numbers_in("\n".join((*(self._questions or ()), *quotes, *results))))
 
     def _in_quote(self, written: str) -> Sequence[int] | None:
         words, closed, rest = written.partition('"')
@@ -58,9 +93,8 @@ class WorkingGuide:
             for rest in _rests(text, words):
                 line_rest = rest.partition("\n")[0].partition('"')[0]
                 for length in range(1, min(self._longest, len(line_rest)) + 1):
-                    if (token := self._pieces.get(line_rest[:length])) is not None and len(
-                        words
-                    ) < _MAX_QUOTE_CHARACTERS:
+                    token = self._pieces.get(line_rest[:length])
+                    if token is not None and len(words) < _MAX_QUOTE_CHARACTERS:
                         allowed.add(token)
                 if len(words) >= _MIN_QUOTE_CHARACTERS and _ends_word(words, rest):
                     allowed.update(self._closing(line_rest))
@@ -79,7 +113,7 @@ class WorkingGuide:
         return self._line_ends if rest == target else self._spelling([target], rest)
 
     def _spelling(self, targets: Sequence[str], written: str) -> list[int] | None:
-        """Return the longest tokens that spell one of `targets` on from `written`."""
+        """Return the tokens that spell one of `targets` on from `written`."""
         allowed = set()
         for target in targets:
             if target.startswith(written):

@@ -20,6 +20,10 @@ from reasoning_core.response import Response
 from reasoning_core.words import content_words, sentence_spans
 from reasoning_core.working import check, numbers_in, parse_quote
 
+# The doubts that reading again, with the eye on the sentence that fits best, may remove.
+OFF_TOPIC = "the cited words share too little with the question"
+BETTER_SENTENCE = "another sentence fits the question better"
+
 _MAXIMUM = re.compile(
     r"\b(up to|at most|no more than|not more than|maximum|max|not exceed|limited to|limit|capped|cap|within|or less|"
     r"or fewer|no later than|ceiling|below|under|less than)\b",
@@ -87,7 +91,7 @@ def _off_topic(
 ) -> list[str]:
     asked = coverage(question, contexts)
     if asked < _MIN_COVERAGE:
-        return ["the cited words share too little with the question"]
+        return [OFF_TOPIC]
     with_numbers = any(numbers_in(sentence) for sentence in sentences)
     for passage in passages.values():
         for start, end in sentence_spans(passage.text):
@@ -95,7 +99,7 @@ def _off_topic(
             if rival in sentences or (with_numbers and not numbers_in(rival)):
                 continue
             if coverage(question, [passage.heading, rival]) > asked:
-                return ["another sentence fits the question better"]
+                return [BETTER_SENTENCE]
     return []
 
 

@@ -13,7 +13,7 @@ from reasoning_core import prompt
 from reasoning_core.engine import Core, Generation
 from reasoning_core.grounding import PassageCitation, citations, ungrounded
 from reasoning_core.guide import WorkingGuide
-from reasoning_core.judgement import coverage, unconfirmed
+from reasoning_core.judgement import BETTER_SENTENCE, OFF_TOPIC, coverage, unconfirmed
 from reasoning_core.prompt import Passage, Turn
 from reasoning_core.response import REFUSAL, Response
 from reasoning_core.sampling import Sampling
@@ -103,27 +103,38 @@ class Reader:
         """
         turns = (*history, Turn(tuple(passages), question))
         failed: Answer | None = None
+        doubted: Answer | None = None
         for number in range(self._options.tries):
-            if failed is not None:
-                yield Retrying(failed.problems[0])
+            if last := doubted or failed:
+                yield Retrying(last.problems[0])
             answer = yield from self._try(turns, number, cancel)
-            if answer.kind != _FAILED:
+            if answer.kind == _FAILED:
+                failed = failed or answer
+            elif number == 0 and {OFF_TOPIC, BETTER_SENTENCE} & set(answer.problems) and self._options.tries > 1:
+                doubted = answer
+            else:
                 yield answer
                 return
-            failed = failed or answer
-        assert failed is not None, "ReaderOptions.tries is at least 1"
-        yield _quotation(failed, turns)
+        if doubted is None:
+            assert failed is not None, "ReaderOptions.tries is at least 1"
+            doubted = _quotation(failed, turns)
+        yield doubted
 
     def _try(
         self, turns: Sequence[Turn], number: int, cancel: threading.Event | None
     ) -> Generator[ReaderEvent, None, Answer]:
-        """Stream one response and return what became of it, kind `failed` included."""
+        """Stream one response and return what became of it, kind `failed` included.
+
+        The first try is free to quote anything, the second only what fits the question best, the others are sampled.
+        """
         shown = _texts(turns)
         options, tokenizer = self._options, self._core.tokenizer
+        quotable = shown if number == 0 else _best_sentences(turns)
+        guide = WorkingGuide(tokenizer, quotable, [turn.question for turn in turns])
         generation = self._core.generate(
             prompt.spans(turns, tokenizer),
-            Sampling(options.temperature if number else 0.0, number, options.max_new_tokens),
-            WorkingGuide(tokenizer, shown) if options.guided else None,
+            Sampling(options.temperature if number > 1 else 0.0, number, options.max_new_tokens),
+            guide if options.guided and quotable else None,
             cancel,
         )
         tokens: list[int] = []
@@ -201,17 +212,36 @@ def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
 
 
 def _quotation(failed: Answer, turns: Sequence[Turn]) -> Answer:
-    """Fall back on the sentence that was read and fits the question best, verbatim; a refusal if none fits."""
-    question, best, best_share = " ".join(_self_contained(turns)), None, _MIN_TOPIC_COVERAGE
-    for n, passage in prompt.numbered(turns).items():
-        for start, end in sentence_spans(passage.text):
-            share = coverage(question, [passage.text[start:end], passage.heading])
-            if share > best_share:
-                best, best_share = PassageCitation(n, start, end), share
-    if best is None:
+    """Fall back on a sentence that was read and fits the question best, verbatim; a refusal if none fits."""
+    ranked = _by_fit(turns)
+    if not ranked:
         return replace(failed, kind="refusal", text=REFUSAL, citations=(), working=())
+    best = ranked[0][1]
     text = _texts(turns)[best.n][best.start : best.end]
     return replace(failed, kind="quotation", text=text, citations=(best,), working=())
+
+
+def _best_sentences(turns: Sequence[Turn]) -> dict[int, str]:
+    """Return, by passage, the sentences that fit the question as well as any."""
+    ranked, texts = _by_fit(turns), _texts(turns)
+    best: dict[int, str] = {}
+    for share, place in ranked:
+        if share == ranked[0][0]:
+            sentence = texts[place.n][place.start : place.end]
+            best[place.n] = f"{best[place.n]}\n{sentence}" if place.n in best else sentence
+    return best
+
+
+def _by_fit(turns: Sequence[Turn]) -> list[tuple[float, PassageCitation]]:
+    """Return the sentences that share enough with the question, the best first."""
+    question = " ".join(_self_contained(turns))
+    ranked = [
+        (share, PassageCitation(n, start, end))
+        for n, passage in prompt.numbered(turns).items()
+        for start, end in sentence_spans(passage.text)
+        if (share := coverage(question, [passage.text[start:end], passage.heading])) > _MIN_TOPIC_COVERAGE
+    ]
+    return sorted(ranked, key=lambda entry: -entry[0])
 
 
 def _self_contained(turns: Sequence[Turn]) -> list[str]:
