@@ -36,8 +36,8 @@ class Settings(BaseSettings):
     session_days: float = Field(default=7.0, gt=0)
     password_memory_kib: int = Field(default=65536, ge=64)
     question_chars: int = Field(default=2000, ge=1)
-    passages_per_question: int = Field(default=4, ge=1, le=20)
-    window_chars: int = Field(default=360, ge=40)
+    passages_per_question: int = Field(default=3, ge=1, le=20)
+    window_chars: int = Field(default=240, ge=40)
     history_chars: int = Field(default=3600, ge=0)
     metrics_token: SecretStr | None = None
 

@@ -7,7 +7,7 @@ or computed. Everything else (which words, which comparison, which verdict) is t
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from reasoning_core.tokenizer import CoreTokenizer
 from reasoning_core.working import calculate, numbers_in, parse_quote
@@ -56,18 +56,20 @@ class WorkingGuide:
         if self._questions is None:
             return None
         if citation := _OPEN_CITATION.search(written):
-            cited = {f"{quote.n}]" for line in lines if (quote := parse_quote(line))} or {
-                f"{n}]" for n in self._passages
-            }
-            return self._spelling([f"{citation[1]}{rest[len(citation[1]) :]}" for rest in cited], citation[1])
+            cited = {str(quote.n) for line in lines if (quote := parse_quote(line))}
+            return self._spelled_number(citation[1], cited or set(map(str, self._passages)), must_begin=True)
         known = self._known(lines)
         number = _OPEN_NUMBER.search(written)
         begun = number[0] if number else ""
-        if begun and not any(value.startswith(begun) for value in known):
+        if not any(value.startswith(begun) for value in known):
             begun = ""  # punctuation behind a finished number
+        return self._spelled_number(begun, known)
+
+    def _spelled_number(self, begun: str, known: Set[str], *, must_begin: bool = False) -> Sequence[int] | None:
+        """Return the digits that lead on to a known number, and everything else where none is begun or one is whole."""
         following = {value[len(begun)] for value in known if value.startswith(begun) and len(value) > len(begun)}
         continuing = [self._pieces[character] for character in following if character in self._pieces]
-        finished = not begun or begun in known
+        finished = begun in known or not (begun or must_begin)
         return sorted({*continuing, *(self._without_digits if finished else ())}) or None
 
     def _known(self, lines: Sequence[str]) -> set[str]:

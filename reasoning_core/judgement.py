@@ -23,6 +23,8 @@ from reasoning_core.working import check, numbers_in, parse_quote
 # The doubts that reading again, with the eye on the sentence that fits best, may remove.
 OFF_TOPIC = "the cited words share too little with the question"
 BETTER_SENTENCE = "another sentence fits the question better"
+# The doubt that is a failed check: the mechanical reading says the opposite.
+CONTRADICTED = "the verdict does not follow from the cited words"
 
 _MAXIMUM = re.compile(
     r"\b(up to|at most|no more than|not more than|maximum|max|not exceed|limited to|limit|capped|cap|within|or less|"
@@ -128,7 +130,7 @@ def _wrong_verdict(
     if expected is None:
         return ["code cannot derive the verdict from the cited words"]
     if expected != (stated[1].casefold() == "yes"):
-        return ["the verdict does not follow from the cited words"]
+        return [CONTRADICTED]
     return []
 
 

@@ -13,7 +13,7 @@ from reasoning_core import prompt
 from reasoning_core.engine import Core, Generation
 from reasoning_core.grounding import PassageCitation, citations, ungrounded
 from reasoning_core.guide import WorkingGuide
-from reasoning_core.judgement import BETTER_SENTENCE, OFF_TOPIC, coverage, unconfirmed
+from reasoning_core.judgement import BETTER_SENTENCE, CONTRADICTED, OFF_TOPIC, coverage, unconfirmed
 from reasoning_core.prompt import Passage, Turn
 from reasoning_core.response import REFUSAL, Response
 from reasoning_core.sampling import Sampling
@@ -208,6 +208,8 @@ def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
     if failures:
         return replace(draft, problems=tuple(failures))
     doubts = unconfirmed(response, _self_contained(turns), draft.citations, prompt.numbered(turns))
+    if CONTRADICTED in doubts:
+        return replace(draft, problems=doubts)
     return replace(draft, kind="answer", verified=not doubts, problems=doubts)
 
 
