@@ -60,9 +60,17 @@ def ungrounded(
         sourced |= {_plain(value) for value in results}
     answer = without_citations(response.answer)
     missing += [value for value in numbers_in(answer) if _plain(value) not in sourced]
+    # A name may stand beside the quote: "Signvault is our tool for time sheets".
+    read = "\n".join((*(sentence_around(passages[c.n], c) for c in found), source_text)).casefold()
     named = [*_NAME.findall(answer), *_words_of_a_value(response.short_answer)]
-    missing += [name for name in named if name.casefold() not in source_text.casefold()]
+    missing += [name for name in named if name.casefold() not in read]
     return tuple(dict.fromkeys(missing))
+
+
+def sentence_around(text: str, citation: PassageCitation) -> str:
+    """Return the whole sentences, items or rows that the cited characters lie in."""
+    spans = [(s, e) for s, e in sentence_spans(text) if s < citation.end and citation.start < e]
+    return text[spans[0][0] : spans[-1][1]] if spans else text[citation.start : citation.end]
 
 
 def _words_of_a_value(short_answer: str) -> list[str]:

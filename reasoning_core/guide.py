@@ -15,6 +15,7 @@ from reasoning_core.working import calculate, numbers_in, parse_quote
 _MAX_QUOTE_CHARACTERS = 160
 _MIN_QUOTE_CHARACTERS = 4
 _OPEN_NUMBER = re.compile(r"\d[\d,.-]*$")
+_NUMBER_JOINT = re.compile(r"^\d[,.-]\d$")
 _OPEN_CITATION = re.compile(r"\[(\d*)$")
 
 
@@ -22,11 +23,17 @@ class WorkingGuide:
     """A `Guide` for one response over what may be quoted of the passages shown so far."""
 
     def __init__(
-        self, tokenizer: CoreTokenizer, passages: Mapping[int, str], questions: Sequence[str] | None = None
+        self,
+        tokenizer: CoreTokenizer,
+        passages: Mapping[int, str],
+        questions: Sequence[str] | None = None,
+        *,
+        must_work: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
         self._passages = passages
         self._questions = questions
+        self._must_work = must_work
         self._pieces = tokenizer.pieces()
         digits = {token for piece, token in self._pieces.items() if any(c.isdigit() for c in piece)}
         self._without_digits = [token for token in range(tokenizer.vocabulary_size) if token not in digits]
@@ -38,7 +45,9 @@ class WorkingGuide:
 
     def allowed(self, generated: Sequence[int]) -> Sequence[int] | None:
         """Return the ids that may come next, or None where anything may."""
-        if not generated or generated[0] != self._tokenizer.work_start_id:
+        if not generated:
+            return [self._tokenizer.work_start_id] if self._must_work else None
+        if generated[0] != self._tokenizer.work_start_id:
             return None
         if self._tokenizer.work_end_id in generated:
             end = list(generated).index(self._tokenizer.work_end_id)
@@ -128,15 +137,24 @@ class WorkingGuide:
 def _rests(text: str, words: str) -> list[str]:
     """Return what follows each place where `words` stand in `text`; an empty quote may start at any word."""
     if not words:
-        starts = [i for i in range(len(text)) if not text[i].isspace() and (i == 0 or not text[i - 1].isalnum())]
-        return [text[start:] for start in starts]
+        return [text[start:] for start in range(len(text)) if not text[start].isspace() and not _inside(text, start)]
     rests, start = [], text.find(words)
     while start >= 0:
-        if start == 0 or not (text[start - 1].isalnum() and words[0].isalnum()):
+        if not _inside(text, start):
             rests.append(text[start + len(words) :])
         start = text.find(words, start + 1)
     return rests
 
 
 def _ends_word(words: str, rest: str) -> bool:
-    return not (words[-1].isalnum() and rest[:1].isalnum())
+    return not _inside(words + rest, len(words))
+
+
+def _inside(text: str, at: int) -> bool:
+    """Return whether `at` cuts a word or a number of `text`."""
+    before, after = text[:at][-1:], text[at : at + 1]
+    if before.isalnum() and after.isalnum():
+        return True
+    return bool(
+        _NUMBER_JOINT.search(text[max(0, at - 2) : at + 1]) or _NUMBER_JOINT.search(text[max(0, at - 1) : at + 2])
+    )

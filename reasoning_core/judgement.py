@@ -59,7 +59,19 @@ _FORBIDS = re.compile(
 )
 _ALLOWS = re.compile(r"\b(permitted|allowed|welcome|eligible|covered|included|may|can)\b", re.I)
 _VERDICT = re.compile(r"^(yes|no)\b", re.I)
-_MIN_COVERAGE = 0.34
+_ASKS_FOR_VERDICT = re.compile(
+    r"^(and |so |but )?(can|may|could|is|are|am|was|were|do|does|did|will|would|must|should|have|has|had)\b", re.I
+)
+_ASKS_FOR_VALUE = re.compile(
+    r"^((and|so|but|by|on|in|at|for|from|within|until|after|to|under) )*"
+    r"(which|what|who|whom|whose|when|where|how)\b",
+    re.I,
+)
+_LEAST = re.compile(r"\b(minimum|at least)\b", re.I)
+_MOST = re.compile(r"\b(maximum|at most|up to|limit)\b", re.I)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\b\d{1,2}(st|nd|rd|th)?\b", re.I)
+_CONDITIONAL = re.compile(r"^what (about|if)\b", re.I)
+_MIN_COVERAGE = 0.5
 
 
 def unconfirmed(
@@ -77,8 +89,33 @@ def unconfirmed(
         *_off_topic(" ".join(questions), sentences, contexts, passages),
         *_passed_over_exceptions(cited, passages),
         *_wrong_verdict(response, questions, sentences, contexts),
+        *_wrong_kind_of_value(response, questions[-1], sentences),
     ]
     return tuple(dict.fromkeys(reasons))
+
+
+def misfits(response: Response, question: str) -> tuple[str, ...]:
+    """Return why a response cannot be an answer to this kind of question at all."""
+    short, last = response.short_answer, _last_question(question)
+    values = [quote.words for line in response.working if (quote := parse_quote(line))]
+    reasons = []
+    if any(not content_words(words) and not numbers_in(words) for words in values):
+        reasons.append("a quote says nothing")
+    is_verdict = bool(_VERDICT.match(short))
+    if not is_verdict and not content_words(short) and not numbers_in(short):
+        reasons.append("the answer says nothing")
+    if is_verdict and _ASKS_FOR_VALUE.match(last) and not _CONDITIONAL.match(last):
+        reasons.append("a yes or no does not answer this question")
+    if not is_verdict and _ASKS_FOR_VERDICT.match(last):
+        reasons.append("the question asks for a yes or no")
+    return tuple(reasons)
+
+
+def _last_question(question: str) -> str:
+    """Return the sentence that asks, behind those that tell."""
+    sentences = [question[start:end].strip() for start, end in sentence_spans(question)]
+    asking = [sentence for sentence in sentences if sentence.endswith("?")]
+    return (asking or sentences or [question])[-1]
 
 
 def coverage(question: str, texts: Sequence[str]) -> float:
@@ -100,7 +137,7 @@ def _off_topic(
             rival = _with_table_header(passage.text, start, end)
             if rival in sentences or (with_numbers and not numbers_in(rival)):
                 continue
-            if coverage(question, [passage.heading, rival]) > asked:
+            if coverage(question, [passage.heading, rival]) >= asked:
                 return [BETTER_SENTENCE]
     return []
 
@@ -114,6 +151,23 @@ def _passed_over_exceptions(cited: Sequence[PassageCitation], passages: Mapping[
             ):
                 return ["an exception stands beside the cited words"]
     return []
+
+
+def _wrong_kind_of_value(response: Response, question: str, sentences: Sequence[str]) -> list[str]:
+    """Doubt a value that the question's own words call for differently: a date, a maximum, a minimum."""
+    if _VERDICT.match(response.short_answer):
+        return []
+    last, text = _last_question(question), " ".join(sentences)
+    if re.search(r"\bdate\b", last, re.I) and not _DATE.search(response.short_answer):
+        return ["the question asks for a date"]
+    least = re.search(r"\b(minimum|at least)\b", text, re.I) and not re.search(
+        r"\b(maximum|at most|up to)\b", text, re.I
+    )
+    if least and re.search(r"\b(at most|maximum|limit)\b", last, re.I):
+        return ["the question asks for a maximum"]
+    only_asked = set(numbers_in(response.short_answer)) & set(numbers_in(question))
+    read = set(numbers_in("\n".join((*sentences, *(line for line in response.working if " = " in line)))))
+    return ["the value stands only in the question"] if only_asked - read else []
 
 
 def _wrong_verdict(

@@ -13,7 +13,7 @@ from reasoning_core import prompt
 from reasoning_core.engine import Core, Generation
 from reasoning_core.grounding import PassageCitation, citations, ungrounded
 from reasoning_core.guide import WorkingGuide
-from reasoning_core.judgement import BETTER_SENTENCE, CONTRADICTED, OFF_TOPIC, coverage, unconfirmed
+from reasoning_core.judgement import BETTER_SENTENCE, CONTRADICTED, OFF_TOPIC, coverage, misfits, unconfirmed
 from reasoning_core.prompt import Passage, Turn
 from reasoning_core.response import REFUSAL, Response
 from reasoning_core.sampling import Sampling
@@ -22,6 +22,7 @@ from reasoning_core.words import content_words, sentence_spans
 from reasoning_core.working import Verdict, check
 
 _MIN_TOPIC_COVERAGE = 0.3
+_STRONG_FIT = 0.75
 _FAILED = "failed"
 
 
@@ -102,26 +103,24 @@ class Reader:
             ContextOverflow: the conversation does not fit the core.
         """
         turns = (*history, Turn(tuple(passages), question))
-        failed: Answer | None = None
-        doubted: Answer | None = None
+        first: Answer | None = None
         for number in range(self._options.tries):
-            if last := doubted or failed:
-                yield Retrying(last.problems[0])
-            answer = yield from self._try(turns, number, cancel)
-            if answer.kind == _FAILED:
-                failed = failed or answer
-            elif number == 0 and {OFF_TOPIC, BETTER_SENTENCE} & set(answer.problems) and self._options.tries > 1:
-                doubted = answer
-            else:
+            if first is not None:
+                yield Retrying(first.problems[0] if first.problems else "the documents seem to say")
+            answer = yield from self._try(turns, number, cancel, must_work=first is not None)
+            if first is None:
+                if not _worth_another_try(answer, turns):
+                    yield answer
+                    return
+                first = answer
+            elif answer.kind == "stopped" or (answer.kind == "answer" and (answer.verified or first.kind != "refusal")):
                 yield answer
                 return
-        if doubted is None:
-            assert failed is not None, "ReaderOptions.tries is at least 1"
-            doubted = _quotation(failed, turns)
-        yield doubted
+        assert first is not None, "ReaderOptions.tries is at least 1"
+        yield first if first.kind == "refusal" else _quotation(first, turns)
 
     def _try(
-        self, turns: Sequence[Turn], number: int, cancel: threading.Event | None
+        self, turns: Sequence[Turn], number: int, cancel: threading.Event | None, *, must_work: bool
     ) -> Generator[ReaderEvent, None, Answer]:
         """Stream one response and return what became of it, kind `failed` included.
 
@@ -130,7 +129,7 @@ class Reader:
         shown = _texts(turns)
         options, tokenizer = self._options, self._core.tokenizer
         quotable = shown if number == 0 else _best_sentences(turns)
-        guide = WorkingGuide(tokenizer, quotable, [turn.question for turn in turns])
+        guide = WorkingGuide(tokenizer, quotable, [turn.question for turn in turns], must_work=must_work)
         generation = self._core.generate(
             prompt.spans(turns, tokenizer),
             Sampling(options.temperature if number > 1 else 0.0, number, options.max_new_tokens),
@@ -204,6 +203,7 @@ def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
         *(f"a working line does not hold: {v.line} ({v.reason})" for v in draft.working if not v.holds),
         *(f"nothing that was read says {value}" for value in ungrounded(response, draft.citations, shown, questions)),
         *([] if draft.citations else ["the answer cites nothing that can be found"]),
+        *misfits(response, turns[-1].question),
     ]
     if failures:
         return replace(draft, problems=tuple(failures))
@@ -211,6 +211,14 @@ def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
     if CONTRADICTED in doubts:
         return replace(draft, problems=doubts)
     return replace(draft, kind="answer", verified=not doubts, problems=doubts)
+
+
+def _worth_another_try(answer: Answer, turns: Sequence[Turn]) -> bool:
+    """A failed check is; so is a reading of the wrong sentence, and a refusal where a sentence fits almost wholly."""
+    if answer.kind == "refusal":
+        ranked = _by_fit(turns)
+        return bool(ranked) and ranked[0][0] >= _STRONG_FIT
+    return answer.kind == _FAILED or bool({OFF_TOPIC, BETTER_SENTENCE} & set(answer.problems))
 
 
 def _quotation(failed: Answer, turns: Sequence[Turn]) -> Answer:

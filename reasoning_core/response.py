@@ -37,7 +37,7 @@ class Response:
     @property
     def short_answer(self) -> str:
         """The verdict or value the answer opens with, without its explanation and citations."""
-        answer = self.answer.strip()
+        answer = without_citations(self.answer).strip()
         end = _SHORT_END.search(answer)
         return answer[: end.start()].strip() if end else answer
 

@@ -12,14 +12,14 @@ _FUNCTION_WORDS = frozenset(
     re.findall(
         r"\S+",
         """
-        a about after all allowed am an and any are as ask asked at be been before being but by can could did do does
-        doing done each else ever every for from get gets give given go going got had happen happens has have having he
-        her here him his how i if in into is it its just know let like long made make many may me mean might more most
-        much must my need needed needs new no not now of off ok okay on once one only or our out over own per please
-        possible rule rules same say says she should so some something still such take tell than that the their them
-        then there these they thing this those to too under until up us use used using very want was we were what when
-        where whether which while who whom whose why will with within without would yes you your company policy document
-        documents
+        a about above after all allowed am an and any are as ask asked at be been before being below but by can
+        could did do does doing done each else ever every for from get gets give given go going got had happen
+        happens has have having he her here him his how i if in into is it its just know let like long made make
+        many may me mean might more most much must my need needed needs new no not now of off ok okay on once one
+        only or our out over own per please possible rule rules same say says she should so some something still
+        such take tell than that the their them then there these they thing this those to too under until up us use
+        used using very want was we were what when where whether which while who whom whose why will with within
+        without would yes you your company policy document documents
         """,
     )
 )

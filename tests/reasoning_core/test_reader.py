@@ -67,14 +67,41 @@ def test_when_every_try_fails_the_best_sentence_is_quoted_verbatim():
 
 
 def test_a_verdict_that_does_not_follow_is_never_verified():
-    _, answer = read(WRONG_VERDICT)
-    assert not answer.verified
+    _, answer = read(WRONG_VERDICT, WRONG_VERDICT, WRONG_VERDICT)
+    assert (answer.kind, answer.verified) == ("quotation", False)
     assert "does not follow" in " ".join(answer.problems)
 
 
 def test_a_refusal_is_shown_as_the_fixed_sentence_without_citations():
-    _, answer = read(Response((), REFUSAL))
+    _, answer = read(Response((), REFUSAL), question="Which laptop do engineers get for travel?")
     assert (answer.kind, answer.text, answer.citations) == ("refusal", REFUSAL, ())
+
+
+def test_a_refusal_beside_a_sentence_that_fits_is_read_again_and_stands_unless_the_answer_is_verified():
+    refusal = Response((), REFUSAL)
+    assert read(refusal, RIGHT)[1].text == RIGHT.answer
+    assert read(refusal, FALSE_LINE, WRONG_VERDICT)[1].kind == "refusal"
+
+
+def test_an_answer_from_the_wrong_sentence_gives_way_to_one_from_the_right_sentence_or_to_a_quotation():
+    wrong = Response(('"Hotels are booked by the office." [1]',), "The office [1].")
+    question = "How much is paid for meals per day?"
+    right = Response(('"up to 60 EUR per day" [1]',), "60 EUR per day [1].")
+    assert read(wrong, right, question=question)[1].text == right.answer
+    assert read(wrong, FALSE_LINE, FALSE_LINE, question=question)[1].kind == "quotation"
+
+
+@pytest.mark.parametrize(
+    ("question", "response"),
+    [
+        ("How much is paid for meals per day?", Response(RIGHT.working, "No. 75 is more than 60 [1].")),
+        ("Can I claim 60 EUR for meals per day?", Response(RIGHT.working[:1], "60 EUR per day [1].")),
+        ("How much is paid for meals per day?", Response(('"per " [1]',), "60 EUR [1].")),
+        ("How much is paid for meals per day?", Response(RIGHT.working[:1], " [1].")),
+    ],
+)
+def test_an_answer_of_the_wrong_kind_is_a_failed_check(question, response):
+    assert read(response, response, response, question=question)[1].kind == "quotation"
 
 
 def test_a_question_back_is_told_apart():
