@@ -69,7 +69,8 @@ _ASKS_FOR_VALUE = re.compile(
 )
 _LEAST = re.compile(r"\b(minimum|at least)\b", re.I)
 _MOST = re.compile(r"\b(maximum|at most|up to|limit)\b", re.I)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\b\d{1,2}(st|nd|rd|th)?\b", re.I)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d(st|nd|rd|th)\b", re.I)
+_ASKS_FOR_NUMBER = re.compile(r"\bhow (much|many|long|often|large|high|far|early|old|big)\b", re.I)
 _CONDITIONAL = re.compile(r"^what (about|if)\b", re.I)
 _MIN_COVERAGE = 0.5
 
@@ -86,7 +87,7 @@ def unconfirmed(
     sentences = [_sentence_around(passages[c.n].text, c) for c in cited]
     contexts = [f"{passages[c.n].heading}\n{sentence}" for c, sentence in zip(cited, sentences, strict=True)]
     reasons = [
-        *_off_topic(" ".join(questions), sentences, contexts, passages),
+        *_off_topic(" ".join(questions), questions[-1], sentences, contexts, passages),
         *_passed_over_exceptions(cited, passages),
         *_wrong_verdict(response, questions, sentences, contexts),
         *_wrong_kind_of_value(response, questions[-1], sentences),
@@ -104,6 +105,8 @@ def misfits(response: Response, question: str) -> tuple[str, ...]:
     is_verdict = bool(_VERDICT.match(short))
     if not is_verdict and not content_words(short) and not numbers_in(short):
         reasons.append("the answer says nothing")
+    if not is_verdict and _ASKS_FOR_NUMBER.search(last) and not numbers_in(short):
+        reasons.append("the question asks for a number")
     if is_verdict and _ASKS_FOR_VALUE.match(last) and not _CONDITIONAL.match(last):
         reasons.append("a yes or no does not answer this question")
     if not is_verdict and _ASKS_FOR_VERDICT.match(last):
@@ -126,10 +129,10 @@ def coverage(question: str, texts: Sequence[str]) -> float:
 
 
 def _off_topic(
-    question: str, sentences: Sequence[str], contexts: Sequence[str], passages: Mapping[int, Passage]
+    question: str, newest: str, sentences: Sequence[str], contexts: Sequence[str], passages: Mapping[int, Passage]
 ) -> list[str]:
     asked = coverage(question, contexts)
-    if asked < _MIN_COVERAGE:
+    if min(asked, coverage(newest, contexts)) < _MIN_COVERAGE:
         return [OFF_TOPIC]
     with_numbers = any(numbers_in(sentence) for sentence in sentences)
     for passage in passages.values():
@@ -165,6 +168,9 @@ def _wrong_kind_of_value(response: Response, question: str, sentences: Sequence[
     )
     if least and re.search(r"\b(at most|maximum|limit)\b", last, re.I):
         return ["the question asks for a maximum"]
+    claims = [line for line in response.working if parse_quote(line) is None]
+    if claims and not set(numbers_in(claims[0])) & set(numbers_in(text)):
+        return ["the working does not use the cited words"]
     only_asked = set(numbers_in(response.short_answer)) & set(numbers_in(question))
     read = set(numbers_in("\n".join((*sentences, *(line for line in response.working if " = " in line)))))
     return ["the value stands only in the question"] if only_asked - read else []
