@@ -95,9 +95,16 @@ def unconfirmed(
     return tuple(dict.fromkeys(reasons))
 
 
-def misfits(response: Response, question: str) -> tuple[str, ...]:
-    """Return why a response cannot be an answer to this kind of question at all."""
-    short, last = response.short_answer, _last_question(question)
+def misfits(response: Response, questions: Sequence[str]) -> tuple[str, ...]:
+    """Return why a response cannot be an answer to this kind of question at all.
+
+    "And for one of $21?" asks in the way of the question before it.
+    """
+    asking = [_last_question(question) for question in questions]
+    typed = [
+        q for q in asking if (_ASKS_FOR_VALUE.match(q) and not _CONDITIONAL.match(q)) or _ASKS_FOR_VERDICT.match(q)
+    ]
+    short, last = response.short_answer, (typed or asking)[-1]
     values = [quote.words for line in response.working if (quote := parse_quote(line))]
     reasons = []
     if any(not content_words(words) and not numbers_in(words) for words in values):
@@ -107,7 +114,7 @@ def misfits(response: Response, question: str) -> tuple[str, ...]:
         reasons.append("the answer says nothing")
     if not is_verdict and _ASKS_FOR_NUMBER.search(last) and not numbers_in(short):
         reasons.append("the question asks for a number")
-    if is_verdict and _ASKS_FOR_VALUE.match(last) and not _CONDITIONAL.match(last):
+    if is_verdict and _ASKS_FOR_VALUE.match(last):
         reasons.append("a yes or no does not answer this question")
     if not is_verdict and _ASKS_FOR_VERDICT.match(last):
         reasons.append("the question asks for a yes or no")

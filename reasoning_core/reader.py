@@ -23,6 +23,7 @@ from reasoning_core.working import Verdict, check
 
 _MIN_TOPIC_COVERAGE = 0.3
 _STRONG_FIT = 0.75
+_QUOTABLE_FIT = 0.6
 _FAILED = "failed"
 
 
@@ -203,7 +204,7 @@ def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
         *(f"a working line does not hold: {v.line} ({v.reason})" for v in draft.working if not v.holds),
         *(f"nothing that was read says {value}" for value in ungrounded(response, draft.citations, shown, questions)),
         *([] if draft.citations else ["the answer cites nothing that can be found"]),
-        *misfits(response, turns[-1].question),
+        *misfits(response, _self_contained(turns)),
     ]
     if failures:
         return replace(draft, problems=tuple(failures))
@@ -222,9 +223,9 @@ def _worth_another_try(answer: Answer, turns: Sequence[Turn]) -> bool:
 
 
 def _quotation(failed: Answer, turns: Sequence[Turn]) -> Answer:
-    """Fall back on a sentence that was read and fits the question best, verbatim; a refusal if none fits."""
+    """Fall back on a sentence that was read and fits the question best, verbatim; a refusal if none fits well."""
     ranked = _by_fit(turns)
-    if not ranked:
+    if not ranked or ranked[0][0] < _QUOTABLE_FIT:
         return replace(failed, kind="refusal", text=REFUSAL, citations=(), working=())
     best = ranked[0][1]
     text = _texts(turns)[best.n][best.start : best.end]
