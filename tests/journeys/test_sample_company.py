@@ -12,7 +12,6 @@ from app.settings import Settings
 from reasoning_core.response import Response, normalised
 from ui.evaluation import Question, load_questions
 
-
 # Ingestion and some thirty answers, also on a machine that has other work.
 pytestmark = pytest.mark.timeout(900)
 
