@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from typer.exceptions import Abort, TyperException
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="From rules and instruction data to a core.")
 _stderr = Console(stderr=True)
@@ -181,18 +182,19 @@ def _require(condition: bool, sentence: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a refusal is one sentence on stderr and exit code 2."""
     try:
-        app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except TyperException as error:
+        return _refused(error.format_message(), error.exit_code)
+    except Abort:
+        return _refused("stopped", 130)
     except (ValueError, FileNotFoundError) as error:
-        _stderr.print(f"precept-train: {error}", style="red", markup=False)
-        return 2
-    except typer.Exit as stop:
-        return stop.exit_code
-    except Exception as error:
-        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "format_message"):
-            _stderr.print(f"precept-train: {error.format_message()}", style="red", markup=False)
-            return 2
-        raise
-    return 0
+        return _refused(str(error), 2)
+    return code if isinstance(code, int) else 0
+
+
+def _refused(sentence: str, code: int) -> int:
+    _stderr.print(f"precept-train: {sentence}", style="red", markup=False)
+    return code
 
 
 if __name__ == "__main__":
