@@ -52,6 +52,7 @@ class CoreTokenizer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
+        self._pieces: dict[str, int] | None = None
         for position, token in enumerate(SPECIAL_TOKENS):
             if tokenizer.token_to_id(token) != position:
                 raise ValueError(f"the tokenizer gives {token} the id {tokenizer.token_to_id(token)}, not {position}")
@@ -111,8 +112,10 @@ class CoreTokenizer:
 
     def pieces(self) -> dict[str, int]:
         """Return the text of every token that is whole characters, with its id; special tokens are left out."""
-        texts = ((self.decode([token]), token) for token in range(len(SPECIAL_TOKENS), self.vocabulary_size))
-        return {text: token for text, token in texts if text and "\ufffd" not in text}
+        if self._pieces is None:  # every response asks for it
+            texts = ((self.decode([token]), token) for token in range(len(SPECIAL_TOKENS), self.vocabulary_size))
+            self._pieces = {text: token for text, token in texts if text and "\ufffd" not in text}
+        return self._pieces
 
     def condition_ids(self, conditions: Sequence[str]) -> list[int]:
         """Return the ids of condition names.
