@@ -61,16 +61,16 @@ def ungrounded(
     answer = without_citations(response.answer)
     missing += [value for value in numbers_in(answer) if _plain(value) not in sourced]
     # A name may stand beside the quote: "Signvault is our tool for time sheets".
-    read = "\n".join((*(sentence_around(passages[c.n], c) for c in found), source_text)).casefold()
+    read = "\n".join((*(passages[c.n][slice(*sentence_span(passages[c.n], c))] for c in found), source_text)).casefold()
     named = [*_NAME.findall(answer), *_words_of_a_value(response.short_answer)]
     missing += [name for name in named if name.casefold() not in read]
     return tuple(dict.fromkeys(missing))
 
 
-def sentence_around(text: str, citation: PassageCitation) -> str:
-    """Return the whole sentences, items or rows that the cited characters lie in."""
+def sentence_span(text: str, citation: PassageCitation) -> tuple[int, int]:
+    """Return where the whole sentences, items or rows lie that the cited characters are part of."""
     spans = [(s, e) for s, e in sentence_spans(text) if s < citation.end and citation.start < e]
-    return text[spans[0][0] : spans[-1][1]] if spans else text[citation.start : citation.end]
+    return (spans[0][0], spans[-1][1]) if spans else (citation.start, citation.end)
 
 
 def _words_of_a_value(short_answer: str) -> list[str]:

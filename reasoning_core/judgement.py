@@ -14,7 +14,7 @@ Where code cannot tell, the answer is shown as unconfirmed. It never turns a ver
 import re
 from collections.abc import Mapping, Sequence
 
-from reasoning_core.grounding import PassageCitation
+from reasoning_core.grounding import PassageCitation, sentence_span
 from reasoning_core.prompt import Passage
 from reasoning_core.response import Response
 from reasoning_core.words import content_words, sentence_spans
@@ -84,7 +84,7 @@ def unconfirmed(
     """
     if not cited:
         return ("no passage is cited",)
-    sentences = [_sentence_around(passages[c.n].text, c) for c in cited]
+    sentences = [_with_table_header(passages[c.n].text, *sentence_span(passages[c.n].text, c)) for c in cited]
     contexts = [f"{passages[c.n].heading}\n{sentence}" for c, sentence in zip(cited, sentences, strict=True)]
     reasons = [
         *_off_topic(" ".join(questions), questions[-1], sentences, contexts, passages),
@@ -244,13 +244,6 @@ def _said_outright(question: str, sentence: str, contexts: Sequence[str]) -> boo
         return None
     forbids, allows = bool(_FORBIDS.search(sentence)), bool(_ALLOWS.search(_FORBIDS.sub("", sentence)))
     return None if forbids == allows else allows
-
-
-def _sentence_around(text: str, citation: PassageCitation) -> str:
-    spans = [(s, e) for s, e in sentence_spans(text) if s < citation.end and citation.start < e]
-    if not spans:
-        return text[citation.start : citation.end]
-    return _with_table_header(text, spans[0][0], spans[-1][1])
 
 
 def _with_table_header(text: str, start: int, end: int) -> str:
