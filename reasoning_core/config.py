@@ -12,7 +12,11 @@ _HF_FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "
 
 @dataclass(frozen=True, slots=True)
 class CoreConfig:
-    """Sizes of an HRM-Text model; a stack is one of the two modules, H or L."""
+    """Sizes of an HRM-Text model; a stack is one of the two modules, H or L.
+
+    With one H cycle and no L cycle the recurrence falls away: that is the plain Transformer of the baselines, whose
+    only stack is H.
+    """
 
     vocab_size: int
     hidden_size: int
@@ -41,7 +45,9 @@ class CoreConfig:
     @property
     def num_parameters(self) -> int:
         layer = 5 * self.hidden_size * self.attention_width + 3 * self.hidden_size * self.intermediate_size
-        return 2 * self.num_layers_per_stack * layer + 2 * self.vocab_size * self.hidden_size + self.hidden_size
+        num_stacks = 2 if self.L_cycles else 1
+        stacks = num_stacks * self.num_layers_per_stack * layer
+        return stacks + 2 * self.vocab_size * self.hidden_size + self.hidden_size
 
     def to_hugging_face(self, *, pad_id: int, end_id: int) -> dict[str, Any]:
         """Return config.json; `num_hidden_layers` is the inflated slot count that transformers expects."""
@@ -63,7 +69,7 @@ class CoreConfig:
             "rms_norm_eps": self.rms_norm_eps,
             "initializer_range": self.initializer_range,
             "embedding_scale": self.embedding_scale,
-            "prefix_lm": True,
+            "prefix_lm": self.layout is not Layout.CAUSAL,
             "pad_token_id": pad_id,
             "eos_token_id": end_id,
             "precept_layout": self.layout.value,
@@ -82,8 +88,10 @@ class CoreConfig:
         for key, expected in _HF_FIXED.items():
             if values.get(key, expected) != expected:
                 raise ValueError(f"config.json sets {key} to {values[key]!r}; a core is computed with {expected!r}")
-        if not values.get("prefix_lm", True):
-            raise ValueError("config.json sets prefix_lm to false; a causal model has no layout that serves here")
+        # The published checkpoints know no other layout than the growing prefix.
+        layout = Layout(values.get("precept_layout", Layout.SINGLE_PREFIX))
+        if values.get("prefix_lm", True) == (layout is Layout.CAUSAL):
+            raise ValueError(f"config.json sets prefix_lm to {values.get('prefix_lm')}; the layout is {layout.value}")
         H_cycles, L_cycles = int(values.get("H_cycles", 2)), int(values.get("L_cycles", 3))
         # A config written before the inflated count carries the true one in num_hidden_layers.
         layers = values.get("num_layers_per_stack") or values["num_hidden_layers"]
@@ -105,6 +113,5 @@ class CoreConfig:
             rms_norm_eps=float(values.get("rms_norm_eps", 1e-6)),
             initializer_range=initializer_range,
             embedding_scale=float(values.get("embedding_scale") or 1.0 / initializer_range),
-            # The published checkpoints know no other layout than the growing prefix.
-            layout=Layout(values.get("precept_layout", Layout.SINGLE_PREFIX)),
+            layout=layout,
         )

@@ -2,7 +2,8 @@
 
 A conversation is a sequence of spans, prompt blocks and responses in turn. Under `TURN_BLOCKS`, token i sees token j
 iff both belong to one conversation and (j <= i, or i and j lie in the same prompt block). Under `SINGLE_PREFIX`,
-the upstream checkpoints' own layout, everything before the last response is one bidirectional prefix.
+the upstream checkpoints' own layout, everything before the last response is one bidirectional prefix. Under `CAUSAL`,
+which only baselines are trained with, there is no bidirectional block at all.
 
 Shape suffixes: T tokens of a row, Q queries, K keys.
 """
@@ -20,6 +21,7 @@ class Layout(StrEnum):
 
     TURN_BLOCKS = "turn_blocks"
     SINGLE_PREFIX = "single_prefix"
+    CAUSAL = "causal"
 
 
 class SpanKind(StrEnum):
@@ -74,6 +76,8 @@ def lay_out(conversations: Sequence[Sequence[Span]], layout: Layout) -> RowLayou
 
 
 def _block_numbers(spans: Sequence[Span], layout: Layout) -> list[int]:
+    if layout is Layout.CAUSAL:
+        return [-1] * len(spans)
     if layout is Layout.TURN_BLOCKS:
         return [index if span.kind is SpanKind.PROMPT else -1 for index, span in enumerate(spans)]
     last_prompt = max((index for index, span in enumerate(spans) if span.kind is SpanKind.PROMPT), default=-1)

@@ -55,9 +55,9 @@ class Block(nn.Module):
 class Stack(nn.Module):
     """One of the two modules: its blocks, then the norm at the module's exit."""
 
-    def __init__(self, config: CoreConfig) -> None:
+    def __init__(self, config: CoreConfig, num_layers: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.num_layers_per_stack))
+        self.layers = nn.ModuleList(Block(config) for _ in range(num_layers))
         self.eps = config.rms_norm_eps
 
     def forward(
@@ -78,7 +78,9 @@ class HrmTextModel(nn.Module):
         super().__init__()
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.L_module, self.H_module = Stack(config), Stack(config)
+        # A Transformer, the recurrence with no L cycle, has no L layers either.
+        self.L_module = Stack(config, config.num_layers_per_stack if config.L_cycles else 0)
+        self.H_module = Stack(config, config.num_layers_per_stack)
         self.z_L_init = nn.Parameter(torch.zeros(config.hidden_size), requires_grad=False)
         cosine, sine = rotary_table(config)
         self.register_buffer("cosine", cosine, persistent=False)
@@ -89,9 +91,10 @@ class HrmTextModel(nn.Module):
     ) -> Tensor:
         if view is None:
             raise ValueError("the model needs an attention layout: without one it would silently be causal")
-        mask, slots = view.mask_B1TK, self._slots(cache, tokens_BT.shape[1])
+        slots = self._slots(cache, tokens_BT.shape[1])
         H_from, L_from = first_calls_with_gradient(self.config, grad_calls)
         z_H: Tensor = self.embed_tokens(tokens_BT) * self.config.embedding_scale
+        mask = _additive(view.mask_B1TK, z_H.dtype)
         rotary = self._rotary(view.position_BT, z_H.dtype)
         z_L = self.z_L_init.to(z_H.dtype).expand_as(z_H)
         for h in range(self.config.H_cycles):
@@ -157,6 +160,13 @@ def norm(x_BTD: Tensor, eps: float) -> Tensor:
     return F.rms_norm(x_BTD, (x_BTD.shape[-1],), eps=eps)
 
 
+def _additive(mask_B1TK: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """Return the mask as numbers to add to the scores, once for all layers and calls, which each would do it again."""
+    if mask_B1TK is None:
+        return None
+    return torch.zeros(mask_B1TK.shape, dtype=dtype, device=mask_B1TK.device).masked_fill_(~mask_B1TK, -torch.inf)
+
+
 def first_calls_with_gradient(config: CoreConfig, grad_calls: int | None) -> tuple[int, int]:
     """Return the first H call and the first L call, each counted over the whole pass, that carry gradient.
 
@@ -165,9 +175,10 @@ def first_calls_with_gradient(config: CoreConfig, grad_calls: int | None) -> tup
     num_L = config.H_cycles * config.L_cycles
     if grad_calls is None:
         return 0, 0
-    if not 2 <= grad_calls <= config.H_cycles + num_L:
-        raise ValueError(f"K is {grad_calls}: it must lie between 2 and {config.H_cycles + num_L}")
-    with_H = min(config.H_cycles, grad_calls - 1)
+    fewest, most = 1 + min(1, num_L), config.H_cycles + num_L
+    if not fewest <= grad_calls <= most:
+        raise ValueError(f"K is {grad_calls}: it must lie between {fewest} and {most}")
+    with_H = min(config.H_cycles, grad_calls - min(1, num_L))
     return config.H_cycles - with_H, num_L - (grad_calls - with_H)
 
 

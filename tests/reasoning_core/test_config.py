@@ -61,7 +61,7 @@ def test_a_config_from_before_the_inflated_count_is_read_too():
         vocab_size=st.integers(1, 10**6),
         num_layers_per_stack=st.integers(1, 40),
         H_cycles=st.integers(1, 5),
-        L_cycles=st.integers(1, 5),
+        L_cycles=st.integers(0, 5),
         rope_theta=st.floats(1, 1e7),
         embedding_scale=st.floats(1e-3, 1e3),
         head_dim=st.integers(1, 64).map(lambda half: 2 * half),
@@ -80,9 +80,10 @@ def test_a_config_written_is_the_config_read(config):
         ({"attention_bias": True}, "sets attention_bias to True"),
         ({"mlp_bias": True}, "sets mlp_bias to True"),
         ({"tie_word_embeddings": True}, "sets tie_word_embeddings to True"),
-        ({"prefix_lm": False}, "sets prefix_lm to false"),
+        ({"prefix_lm": False}, "sets prefix_lm to False; the layout is single_prefix"),
         ({"rope_parameters": {"rope_type": "yarn"}}, "asks for 'yarn' RoPE"),
-        ({"precept_layout": "causal"}, "'causal' is not a valid Layout"),
+        ({"precept_layout": "causal"}, "sets prefix_lm to True; the layout is causal"),
+        ({"precept_layout": "diagonal"}, "'diagonal' is not a valid Layout"),
     ],
 )
 def test_a_setting_that_this_forward_pass_does_not_have_is_refused_by_name(change, sentence):

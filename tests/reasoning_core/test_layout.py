@@ -19,6 +19,8 @@ def mask_by_the_sentence(packed: list[list[Span]], layout: Layout, padding: int)
         for s, span in enumerate(conversation):
             if layout is Layout.TURN_BLOCKS:
                 block = s if span.kind is SpanKind.PROMPT else None
+            elif layout is Layout.CAUSAL:
+                block = None
             else:
                 block = 0 if prompts and s <= prompts[-1] else None
             for _ in span.tokens:

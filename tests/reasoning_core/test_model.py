@@ -24,6 +24,7 @@ SIZES = {
     "three_by_two": tiny_config(H_cycles=3, L_cycles=2, hidden_size=48, intermediate_size=64, num_attention_heads=3),
     "other_constants": tiny_config(rope_theta=500.0, embedding_scale=7.5, rms_norm_eps=1e-5),
 }
+TRANSFORMER = tiny_config(H_cycles=1, L_cycles=0, num_layers_per_stack=3)
 
 
 def prompt_and_response(prompt: int, response: int, seed: int = 1) -> list[Span]:
@@ -65,10 +66,11 @@ def test_transformers_loads_our_folder_and_computes_the_same_logits(config: Core
     model = tiny_model(config)
     save(tmp_path, model)
     theirs, spans = theirs_from(tmp_path), prompt_and_response(9, 6)
-    types = torch.tensor([[1] * 9 + [0] * 6])
-    with torch.inference_mode():
-        reference = theirs(input_ids=torch.tensor([tokens_of(spans)]), token_type_ids=types, use_cache=False).logits[0]
-    for layout in Layout:
+    prefix, causal = torch.tensor([[1] * 9 + [0] * 6]), torch.zeros(1, 15, dtype=torch.long)
+    for layout, types in zip(Layout, (prefix, prefix, causal), strict=True):
+        with torch.inference_mode():
+            tokens = torch.tensor([tokens_of(spans)])
+            reference = theirs(input_ids=tokens, token_type_ids=types, use_cache=False).logits[0]
         assert relative_error(logits_of(model, spans, layout=layout), reference) < 1e-5
 
 
@@ -149,6 +151,14 @@ def test_the_forward_pass_equals_the_paper_written_as_plain_loops(name: str, lay
     assert relative_error(logits_of(model, spans, layout=layout).double(), by_plain_loops(model, spans, layout)) < 1e-5
 
 
+def test_without_L_cycles_it_is_the_plain_transformer_that_baselines_are():
+    model, spans = tiny_model(TRANSFORMER), dialogue(4, 2, 3, 1)
+    expected = by_plain_loops(model, spans, Layout.TURN_BLOCKS)
+    assert relative_error(logits_of(model, spans).double(), expected) < 1e-5
+    assert not list(model.model.L_module.parameters())
+    assert first_calls_with_gradient(TRANSFORMER, 1) == (0, 0)
+
+
 @pytest.mark.parametrize("layout", list(Layout))
 def test_packed_conversations_have_the_logits_they_have_alone(layout: Layout):
     model = tiny_model(SIZES["two_layers"])
@@ -226,7 +236,7 @@ def test_the_fixed_vector_is_never_trained():
 
 
 def test_the_parameter_count_is_the_number_of_numbers_in_the_weights():
-    for config in SIZES.values():
+    for config in (*SIZES.values(), TRANSFORMER):
         assert config.num_parameters == sum(p.numel() for p in HrmTextCore(config).parameters())
 
 
@@ -238,6 +248,8 @@ def by_plain_loops(model: HrmTextCore, spans: list[Span], layout: Layout) -> Ten
     last_prompt = max(s for s, span in enumerate(spans) if span.kind is SpanKind.PROMPT)
 
     def sees(i: int, j: int) -> bool:
+        if layout is Layout.CAUSAL:
+            return j <= i
         if layout is Layout.SINGLE_PREFIX:
             return j <= i or (kinds[i][0] <= last_prompt and kinds[j][0] <= last_prompt)
         return j <= i or (kinds[i] == kinds[j] and kinds[i][1] is SpanKind.PROMPT)
