@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
-from training import data_commands, evaluate_command, fit_command
+from training import data_commands, evaluate_command, fit_command, sizes_command
 from training.terminal import error_console
 
 
@@ -20,6 +20,7 @@ def command_line() -> typer.Typer:
         help="From rules and instruction data to a core.",
     )
     data_commands.register(root)
+    sizes_command.register(root)
     fit_command.register(root)
     evaluate_command.register(root)
     return root

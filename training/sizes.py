@@ -1,19 +1,69 @@
-"""The one dial of training: a size names the shape of a core."""
+"""The one dial of training: a size decides the shape of a core and, unless told otherwise, how it is trained.
+
+L and XL are as published (arXiv 2605.20613), vocabulary, context, batch, learning rate and average included; B has the
+shape of upstream's configuration. mini is the size that ships, with the settings of its run. The learning rates and
+batches of the others are interpolated over the logarithm of the parameters and were not searched.
+"""
+
+from dataclasses import dataclass
 
 from reasoning_core.config import CoreConfig
 
-# hidden_size, num_layers_per_stack, num_attention_heads, head_dim, intermediate_size
-_SHAPES = {
-    "nano": (64, 1, 2, 32, 256),
-    "micro": (128, 2, 2, 64, 384),
-    "mini": (192, 2, 3, 64, 512),
-    "small": (256, 2, 4, 64, 768),
-    "medium": (384, 4, 6, 64, 1024),
-    # As published (arXiv 2605.20613, table of sizes).
-    "L": (1280, 12, 10, 128, 3584),
-    "XL": (1536, 16, 12, 128, 4096),
-}
-SIZES = tuple(_SHAPES)
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A shape and the settings that go with it; `batch_rows` rows of `row_tokens` tokens make one step."""
+
+    name: str
+    hidden_size: int
+    num_layers_per_stack: int
+    num_attention_heads: int
+    head_dim: int
+    intermediate_size: int
+    vocabulary_size: int
+    row_tokens: int
+    batch_rows: int
+    learning_rate: float
+    warmup_steps: int
+    ema_decay: float
+    max_position_embeddings: int = 2048
+
+    def config(self, vocabulary_size: int | None = None) -> CoreConfig:
+        """Return the shape, with this size's own vocabulary unless another is given."""
+        return CoreConfig(
+            vocab_size=vocabulary_size or self.vocabulary_size,
+            hidden_size=self.hidden_size,
+            intermediate_size=self.intermediate_size,
+            num_layers_per_stack=self.num_layers_per_stack,
+            num_attention_heads=self.num_attention_heads,
+            head_dim=self.head_dim,
+            max_position_embeddings=self.max_position_embeddings,
+        )
+
+
+_ALL = (
+    Size("nano", 64, 1, 2, 32, 256, 1024, 512, 4, 1.5e-3, 100, 0.999),
+    Size("micro", 128, 2, 2, 64, 384, 2048, 512, 4, 1.4e-3, 100, 0.999),
+    Size("mini", 192, 2, 3, 64, 512, 2048, 512, 4, 1.2e-3, 100, 0.999),
+    Size("small", 256, 2, 4, 64, 768, 4096, 512, 8, 1.0e-3, 200, 0.999),
+    Size("medium", 384, 4, 6, 64, 1024, 8192, 512, 16, 7.0e-4, 500, 0.999),
+    Size("B", 1024, 6, 8, 128, 2816, 65_536, 4096, 20, 3.0e-4, 2000, 0.9999, 4096),
+    Size("L", 1280, 12, 10, 128, 3584, 65_536, 4096, 42, 2.5e-4, 2000, 0.9999, 4096),
+    Size("XL", 1536, 16, 12, 128, 4096, 65_536, 4096, 48, 2.2e-4, 2000, 0.9999, 4096),
+)
+_BY_NAME = {size.name: size for size in _ALL}
+SIZES = tuple(_BY_NAME)
+
+
+def size_named(name: str) -> Size:
+    """Return a size by its name.
+
+    Raises:
+        ValueError: no such size.
+    """
+    if name not in _BY_NAME:
+        raise ValueError(f"unknown size {name!r}: use one of {', '.join(SIZES)}")
+    return _BY_NAME[name]
 
 
 def config_of_size(size: str, vocabulary_size: int) -> CoreConfig:
@@ -22,14 +72,4 @@ def config_of_size(size: str, vocabulary_size: int) -> CoreConfig:
     Raises:
         ValueError: no such size.
     """
-    if size not in _SHAPES:
-        raise ValueError(f"unknown size {size!r}: use one of {', '.join(SIZES)}")
-    hidden, layers, heads, head_dim, intermediate = _SHAPES[size]
-    return CoreConfig(
-        vocab_size=vocabulary_size,
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_layers_per_stack=layers,
-        num_attention_heads=heads,
-        head_dim=head_dim,
-    )
+    return size_named(size).config(vocabulary_size)
