@@ -1,14 +1,15 @@
 """Facts: a rule with its values drawn, its policy text written, and the words that prove it marked."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from training.expressions import Scalar
+from training.passages import heading
 from training.phrasing import MarkedText, marked
 from training.rules import Rule, Table
-from training.values import Side, draw_all
+from training.values import Day, Side, draw_all
 
 _MIN_TO_HOLD_OUT = 3
 _PLACE = "\0"  # stands for the rows while the text around them is filled in
@@ -42,15 +43,28 @@ class Fact:
     source: Source
 
     @property
+    def thing(self) -> Scalar | None:
+        """What the fact is about among facts of its rule; None where the rule has no key."""
+        return self.bindings[self.rule.key] if self.rule.key else None
+
+    @property
     def identity(self) -> tuple[str, Scalar | None]:
-        return self.rule.about, self.bindings[self.rule.key] if self.rule.key else None
+        return self.rule.about, self.thing
+
+    @property
+    def quotes(self) -> Collection[Evidence]:
+        return self.evidence.values()
+
+
+def of_side(options: Sequence[_T], held_out: bool) -> Sequence[_T]:
+    """Return the phrasings of one side: the last is held out; fewer than three are shared by both sides."""
+    if len(options) < _MIN_TO_HOLD_OUT:
+        return options
+    return options[-1:] if held_out else options[:-1]
 
 
 def one_phrasing(options: Sequence[_T], rng: random.Random, held_out: bool) -> _T:
-    """Pick a phrasing of the side; fewer than three are shared by both sides."""
-    if len(options) < _MIN_TO_HOLD_OUT:
-        return rng.choice(options)
-    return options[-1] if held_out else rng.choice(options[:-1])
+    return rng.choice(of_side(options, held_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,9 @@ class Wording:
 
 def word(rule: Rule, rng: random.Random, side: Side) -> Wording:
     parts = one_phrasing(rule.policy, rng, side.phrasings)
-    return Wording(f"{rng.choice(rule.titles)} > {rng.choice(rule.sections)}", parts)
+    # A year in a title would speak of the dates that a rule with dates is about.
+    dated = not any(isinstance(domain, Day) for domain in rule.values.values())
+    return Wording(heading(rng.choice(rule.titles), rng.choice(rule.sections), rng, dated=dated), parts)
 
 
 def realise(
@@ -96,8 +112,9 @@ def _rows(
     rows = [draw_all(table.values, bindings, rng, side, rule.id) for _ in range(count)]
     if rule.key:
         rows = list({row[rule.key]: row for row in rows}.values())
+    rows, with_head = _seen(rows, table, rng)
     lines = [marked(table.row, row) for row in rows]
-    body = "\n".join([*([table.head] if table.head else []), *(line.text for line in lines)])
+    body = "\n".join([*([table.head] if with_head else []), *(line.text for line in lines)])
     written = [marked(part.replace("{table}", _PLACE), bindings) for part in wording.parts]
     place = next(part for part, text in enumerate(written) if _PLACE in text.text)
     source = Source(number, wording.heading, tuple(text.text.replace(_PLACE, body) for text in written))
@@ -106,6 +123,16 @@ def _rows(
         Fact(rule, row, {**shared, **{label: Evidence(place, words) for label, words in line.marks.items()}}, source)
         for row, line in zip(rows, lines, strict=True)
     ]
+
+
+def _seen(rows: list[dict[str, Scalar]], table: Table, rng: random.Random) -> tuple[list[dict[str, Scalar]], bool]:
+    """Return the rows that a window shows, and whether it shows the head; columns are not guessed without one."""
+    whole, guessable = rng.random() < 0.6, table.row.count("|") <= 3
+    if whole or len(rows) < 3:
+        return rows, bool(table.head)
+    first = rng.randrange(len(rows) - 1)
+    last = rng.randint(first + 2, len(rows))
+    return rows[first:last], bool(table.head) and (first == 0 or not guessable or rng.random() < 0.3)
 
 
 def _evidence(written: Sequence[MarkedText]) -> dict[str, Evidence]:

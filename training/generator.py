@@ -1,28 +1,34 @@
-"""From rules to labelled dialogues, the same ones for the same rules, split, seed and index.
+"""From rules to labelled dialogues, the same ones for the same rules, recipe, split, seed and index.
 
-The split `train` never shows a held-out value, entity, phrasing or rule. The other splits are suites, each of which
-holds one thing back: `values`, `entities`, `phrasings` and `families`; `turns`, `refusal`, `ask-back` and
-`counterfactual` use held-out values. The dialogues of `counterfactual` come in pairs: the second asks the same of the
-same passages after the fact that decides was edited, and its answer differs.
+The split `train` never shows a held-out value, entity, phrasing or rule. The other splits are suites:
+`in-distribution` holds nothing back but is drawn afresh; `values`, `entities`, `phrasings` and `families` hold one
+thing back each; `turns`, `refusal`, `ask-back`, `hostile` and `counterfactual` use held-out values. The dialogues of
+`counterfactual` come in pairs: the second asks the same of the same passages after the fact that decides was edited,
+and its answer differs.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reasoning_core.prompt import Passage
-from reasoning_core.response import REFUSAL
+from reasoning_core.prompt import numbered
+from reasoning_core.response import Response
+from reasoning_core.working import check
+from training.asking import Asked, answered, asked_back, refused, some_question
+from training.background import Background, could_answer
+from training.counterfactual import counterfactual
 from training.drills import comparison_drill
-from training.expressions import Scalar, evaluate
-from training.facts import Fact, one_phrasing, realise, word
+from training.follow_ups import follow_up
 from training.instructions import Dialogue, Exchange
-from training.phrasing import render, with_citations, working_line
-from training.rules import Question, Rule
+from training.library import Library
+from training.lookups import lookups
+from training.rules import Rule
 from training.scene import Scene
-from training.values import Computed, Either, Number, Side, draw_all
+from training.values import Side
 
 SIDES: Mapping[str, Side] = {
     "train": Side(),
+    "in-distribution": Side(),
     "values": Side(values=True),
     "entities": Side(entities=True),
     "phrasings": Side(phrasings=True),
@@ -32,25 +38,27 @@ SIDES: Mapping[str, Side] = {
     "ask-back": Side(values=True),
     "counterfactual": Side(values=True),
 }
-_DRILL_SHARE = 0.03
-_TRIES = 40
+_DRILLS_OF_AUXILIARY = 0.4
+_TRIES = 30
+_LONG_CHARS = 950  # a conversation this long does not go on: most should stay below 350 tokens
+_FOLLOW_UPS = (0, 1, 1, 2, 2, 2, 3, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the last exchange was about, for follow-ups; `answered` is False behind a question back."""
+class Recipe:
+    """What goes into the dialogues beside the rules; shares are of all dialogues."""
 
-    fact: Fact
-    question: Question
-    inputs: Mapping[str, Scalar]
-    answered: bool = True
+    auxiliary_share: float = 0.07
+    background: Background | None = None
 
 
-def generate(rules: Sequence[Rule], count: int, seed: int, split: str) -> Iterator[Dialogue]:
-    """Yield `count` dialogues.
+def generate(
+    rules: Sequence[Rule], count: int, seed: int, split: str, recipe: Recipe | None = None
+) -> Iterator[Dialogue]:
+    """Yield `count` dialogues, each of them checked as an answer of the core would be.
 
     Raises:
-        ValueError: an unknown split, or no rule for it.
+        ValueError: an unknown split, no rule for it, or a rule whose working does not hold.
     """
     if split not in SIDES:
         raise ValueError(f"unknown split {split!r}: use one of {', '.join(SIDES)}")
@@ -59,209 +67,119 @@ def generate(rules: Sequence[Rule], count: int, seed: int, split: str) -> Iterat
     others = [rule for rule in rules if not rule.held_out] or asked
     if not asked:
         raise ValueError(f"no rule is {'held out' if held_out else 'for training'}: the split {split!r} would be empty")
+    kitchen = _Kitchen(asked, Library(others), split, recipe or Recipe())
     for index in range(count):
-        yield _dialogue(asked, others, f"{split}-{seed}-{index}", split, seed, index)
+        yield kitchen.dialogue(seed, index)
 
 
-def _dialogue(
-    asked: Sequence[Rule], others: Sequence[Rule], dialogue_id: str, split: str, seed: int, index: int
-) -> Dialogue:
-    side = SIDES[split]
-    if split == "counterfactual":
-        return _counterfactual(asked, others, dialogue_id, f"{seed}/{split}/{index // 2}", index % 2 == 1)
-    rng = random.Random(f"{seed}/{split}/{index}")
-    if split == "train" and rng.random() < _DRILL_SHARE:
-        return Dialogue(dialogue_id, "comparison-drill", split, ("auxiliary",), comparison_drill(rng))
-    scene = Scene(others, rng, side)
-    rule = rng.choices(asked, [rule.weight for rule in asked])[0]
-    exchanges, last = _first(scene, rule, _first_kind(split, rng))
-    for _ in range(_num_follow_ups(split, rng)):
-        exchange, last = _follow_up(scene, last)
-        exchanges.append(exchange)
-    tags = tuple(dict.fromkeys(e.kind for e in exchanges if e.kind != "answer"))
-    return Dialogue(dialogue_id, rule.id, split, tags, tuple(exchanges))
+@dataclass(frozen=True, slots=True)
+class _Kitchen:
+    """What all dialogues of one run are made of."""
+
+    asked: Sequence[Rule]
+    library: Library
+    split: str
+    recipe: Recipe
+
+    def dialogue(self, seed: int, index: int) -> Dialogue:
+        """Return the first dialogue of this index that has one reading only."""
+        dialogue_id = f"{self.split}-{seed}-{index}"
+        if self.split == "counterfactual":
+            key = f"{seed}/{self.split}/{index // 2}"
+            return counterfactual(self.asked, self.library, dialogue_id, key, SIDES[self.split], edited=index % 2 == 1)
+        for attempt in range(_TRIES):
+            rng = random.Random(f"{seed}/{self.split}/{index}/{attempt}")
+            auxiliary = self.split == "train" and rng.random() < self.recipe.auxiliary_share
+            drawn = self._auxiliary(rng, dialogue_id) if auxiliary else self._conversation(rng, dialogue_id)
+            if drawn is not None:
+                return _verified(drawn)
+        raise ValueError(f"no dialogue {dialogue_id} with one reading in {_TRIES} tries: use another background")
+
+    def _auxiliary(self, rng: random.Random, dialogue_id: str) -> Dialogue | None:
+        if rng.random() < _DRILLS_OF_AUXILIARY:
+            return Dialogue(dialogue_id, "comparison-drill", self.split, ("auxiliary",), comparison_drill(rng))
+        exchanges = lookups(Scene(self.library, rng, SIDES[self.split]), self.library)
+        return Dialogue(dialogue_id, "auxiliary", self.split, ("auxiliary",), exchanges) if exchanges else None
+
+    def _conversation(self, rng: random.Random, dialogue_id: str) -> Dialogue | None:
+        scene = Scene(self.library, rng, SIDES[self.split], self.recipe.background)
+        rule = rng.choices(self.asked, [rule.weight for rule in self.asked])[0]
+        first = _first(scene, rule, self.asked, _first_kind(self.split, rng))
+        if first is None:
+            return None
+        exchanges, last = [first[0]], first[1]
+        for _ in range(_num_follow_ups(self.split, rng)):
+            if not scene.facts or sum(map(_size, exchanges)) > _LONG_CHARS:
+                break
+            exchange, asked = follow_up(scene, last)
+            if all(exchange.question != other.question for other in exchanges):
+                exchanges.append(exchange)
+                last = asked
+            elif exchange.passages:
+                return None
+        if any(could_answer(text, e.question) for text in scene.irrelevant for e in exchanges):
+            return None
+        tags = tuple(dict.fromkeys(e.kind for e in exchanges if e.kind != "answer"))
+        return Dialogue(dialogue_id, rule.id, self.split, tags, tuple(exchanges))
+
+
+def _size(exchange: Exchange) -> int:
+    shown = sum(len(passage.heading) + len(passage.text) for passage in exchange.passages)
+    return shown + len(exchange.question) + sum(map(len, exchange.working)) + len(exchange.answer)
 
 
 def _first_kind(split: str, rng: random.Random) -> str:
     if split in ("refusal", "ask-back"):
         return split
     chance = rng.random()
-    return "refusal" if chance < 0.11 else "ask-back" if chance < 0.2 else "answer"
+    return "refusal" if chance < 0.12 else "ask-back" if chance < 0.2 else "answer"
 
 
 def _num_follow_ups(split: str, rng: random.Random) -> int:
     if split == "turns":
-        return rng.randint(2, 3)
-    return 0 if split in ("refusal", "ask-back") else rng.choice((0, 0, 0, 1, 1, 1, 2, 2, 3))
+        return rng.randint(2, 4)
+    return 0 if split in ("refusal", "ask-back") else rng.choice(_FOLLOW_UPS)
 
 
-def _first(scene: Scene, rule: Rule, kind: str) -> tuple[list[Exchange], Asked]:
+def _first(scene: Scene, rule: Rule, asked: Sequence[Rule], kind: str) -> tuple[Exchange, Asked] | None:
+    """Return the first exchange; None where nothing is absent that could be refused."""
     rng = scene.rng
     if kind == "ask-back" and not any(q.missing for q in rule.questions):
-        with_missing = [r for r in scene.rules if any(q.missing for q in r.questions)]
-        rule = rng.choice(with_missing) if with_missing else rule
+        with_missing = [r for r in asked if any(q.missing for q in r.questions)] or [rule]
+        rule = rng.choices(with_missing, [r.weight for r in with_missing])[0]
     facts = scene.invent(rule)
-    fact = rng.choice(facts)
     if kind == "refusal":
         # The near miss: the rule is shown, if it has a key, with every key but the one that is asked for.
         passages = scene.open([] if rule.key is None or rng.random() < 0.3 else facts)
-        absent = scene.absent(rule) if scene.facts else None
-        if absent is not None:
-            question = rng.choice(absent.rule.questions)
-            return [_refused(scene, absent, question, passages)], Asked(absent, question, {}, answered=False)
-    else:
-        passages = scene.open(facts)
-    if fact not in scene.facts:
-        fact = rng.choice(scene.facts)
+        absent = scene.absent(rule)
+        return refused(scene, absent, some_question(absent, rng), passages) if absent else None
+    passages = scene.open(facts)
+    fact = rng.choice(facts)
     if kind == "ask-back" and (asking := [q for q in fact.rule.questions if q.missing]):
-        question = rng.choice(asking)
-        return [_asked_back(scene, fact, question, passages)], Asked(fact, question, {}, answered=False)
-    exchange, asked = _answered(scene, fact, rng.choice(fact.rule.questions), passages)
-    return [exchange], asked
+        return asked_back(scene, fact, rng.choice(asking), passages)
+    return answered(scene, fact, some_question(fact, rng), passages)
 
 
-def _follow_up(scene: Scene, last: Asked) -> tuple[Exchange, Asked]:
-    """Ask on: another input, another key, another fact, a new passage, or what is not there."""
-    rng, shown = scene.rng, last.fact in scene.facts
-    if shown and not last.answered and last.question.changed:
-        return _changed(scene, last)
-    siblings = [f for f in scene.facts if f.rule is last.fact.rule and f.identity != last.fact.identity]
-    ways: list[Callable[[], tuple[Exchange, Asked]]] = [lambda: _elsewhere(scene, last.fact)]
-    if shown and last.question.changed:
-        ways += [lambda: _changed(scene, last)] * 3
-    if last.answered and last.question.other_key and siblings:
-        ways += [lambda: _other_key(scene, last, rng.choice(siblings))] * 3
-    if rng.random() < 0.14:
-        return _follow_up_refused(scene, last)
-    if rng.random() < 0.15:
-        facts, passages = scene.add(scene.pick(last.fact.rule.topic))
-        if facts:
-            fact = rng.choice(facts)
-            return _answered(scene, fact, rng.choice(fact.rule.questions), passages)
-    return rng.choice(ways)()
+def _verified(dialogue: Dialogue) -> Dialogue:
+    """Return the dialogue if every line of working holds against the passages shown so far.
+
+    Raises:
+        ValueError: a line that does not hold, which is a mistake of the rulebook.
+    """
+    turns = dialogue.turns()
+    texts = {n: passage.text for n, passage in numbered(turns).items()}
+    num_shown = 0
+    for exchange in dialogue.exchanges:
+        num_shown += len(exchange.passages)
+        _verify(exchange, {n: text for n, text in texts.items() if n <= num_shown})
+    return dialogue
 
 
-def _changed(scene: Scene, last: Asked) -> tuple[Exchange, Asked]:
-    template = one_phrasing(last.question.changed, scene.rng, scene.side.phrasings)
-    return _answered(scene, last.fact, last.question, (), template)
-
-
-def _other_key(scene: Scene, last: Asked, fact: Fact) -> tuple[Exchange, Asked]:
-    template = one_phrasing(last.question.other_key, scene.rng, scene.side.phrasings)
-    return _answered(scene, fact, last.question, (), template, _kept(last.question, last.inputs))
-
-
-def _elsewhere(scene: Scene, last: Fact) -> tuple[Exchange, Asked]:
-    fact = scene.rng.choice([fact for fact in scene.facts if fact is not last] or scene.facts)
-    keyed = fact.rule.key is not None and sum(f.identity[1] == fact.identity[1] for f in scene.facts) == 1
-    if keyed and scene.rng.random() < 0.12:
-        return _pointed_out(scene, fact)
-    return _answered(scene, fact, scene.rng.choice(fact.rule.questions), ())
-
-
-def _follow_up_refused(scene: Scene, last: Asked) -> tuple[Exchange, Asked]:
-    absent = scene.absent(last.fact.rule)
-    if absent is None:
-        return _elsewhere(scene, last.fact)
-    if absent.rule is last.fact.rule and last.answered and last.question.other_key:
-        template = one_phrasing(last.question.other_key, scene.rng, scene.side.phrasings)
-        inputs = _kept(last.question, last.inputs)
-        exchange = Exchange((), render(template, {**absent.bindings, **inputs}), (), REFUSAL, "refusal", absent.rule.id)
-        return exchange, Asked(absent, last.question, inputs)
-    question = scene.rng.choice(absent.rule.questions)
-    return _refused(scene, absent, question, ()), Asked(absent, question, {}, answered=False)
-
-
-def _answered(
-    scene: Scene,
-    fact: Fact,
-    question: Question,
-    passages: tuple[Passage, ...],
-    template: str | None = None,
-    known: Mapping[str, Scalar] | None = None,
-) -> tuple[Exchange, Asked]:
-    inputs = _inputs(scene, fact, question, known or {})
-    bindings = {**fact.bindings, **inputs}
-    asked = render(template or one_phrasing(question.phrasings, scene.rng, scene.side.phrasings), bindings)
-    working, answer = _response(scene.numbers, fact, question, bindings)
-    return Exchange(passages, asked, working, answer, "answer", fact.rule.id), Asked(fact, question, inputs)
-
-
-def _response(
-    numbers: Mapping[tuple[int, int], int], fact: Fact, question: Question, bindings: Mapping[str, Scalar]
-) -> tuple[tuple[str, ...], str]:
-    """Return working and answer: the evidence quoted, the steps, then what the first true condition decides."""
-    outcome = next((o for o in question.outcomes if evaluate(o.when, bindings)), None)
-    if outcome is None:
-        raise ValueError(f"no outcome of question {question.name!r} of rule {fact.rule.id!r} applies to {bindings}")
-    evidence = [fact.evidence[label] for label in question.evidence]
-    cited = [numbers[fact.source.number, place.part] for place in evidence]
-    quotes = [f'"{place.words}" [{n}]' for place, n in zip(evidence, cited, strict=True)]
-    steps = [working_line(line, bindings) for line in outcome.working]
-    return (*dict.fromkeys(quotes), *steps), with_citations(render(outcome.answer, bindings), cited)
-
-
-def _pointed_out(scene: Scene, fact: Fact) -> tuple[Exchange, Asked]:
-    """Ask which passage speaks of something: an easy task that teaches to look."""
-    place = next(iter(fact.evidence.values()))
-    n = scene.numbers[fact.source.number, place.part]
-    phrasing = scene.rng.choice(
-        ("Which passage speaks of {}?", "Where do I read about {}?", "Which passage is about {}?")
-    )
-    question = phrasing.format(fact.identity[1])
-    exchange = Exchange((), question, (f'"{place.words}" [{n}]',), f"Passage {n} [{n}].", "answer", "auxiliary")
-    return exchange, Asked(fact, fact.rule.questions[0], {}, answered=False)
-
-
-def _refused(scene: Scene, absent: Fact, question: Question, passages: tuple[Passage, ...]) -> Exchange:
-    bindings = {**absent.bindings, **_inputs(scene, absent, question, {})}
-    asked = render(one_phrasing(question.phrasings, scene.rng, scene.side.phrasings), bindings)
-    return Exchange(passages, asked, (), REFUSAL, "refusal", absent.rule.id)
-
-
-def _asked_back(scene: Scene, fact: Fact, question: Question, passages: tuple[Passage, ...]) -> Exchange:
-    assert question.missing is not None
-    asked = render(one_phrasing(question.missing.phrasings, scene.rng, scene.side.phrasings), fact.bindings)
-    return Exchange(passages, asked, (), render(question.missing.ask, fact.bindings), "question", fact.rule.id)
-
-
-def _inputs(scene: Scene, fact: Fact, question: Question, known: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    drawn = draw_all(question.inputs, {**fact.bindings, **known}, scene.rng, scene.side, fact.rule.id)
-    return {name: value for name, value in drawn.items() if name not in fact.bindings}
-
-
-def _kept(question: Question, inputs: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Return the inputs that stay what they are when the fact is another."""
-    derived = {name for name, domain in question.inputs.items() if isinstance(domain, Computed | Either)}
-    return {name: value for name, value in inputs.items() if name not in derived}
-
-
-def _counterfactual(
-    asked: Sequence[Rule], others: Sequence[Rule], dialogue_id: str, key: str, edited: bool
-) -> Dialogue:
-    side = SIDES["counterfactual"]
-    usable = [rule for rule in asked if not rule.table and any(isinstance(d, Number) for d in rule.values.values())]
-    for attempt in range(_TRIES):
-        seed = f"{key}/{attempt}"
-        rng = random.Random(seed)
-        rule = rng.choice(usable or list(asked))
-        first = realise(rule, word(rule, random.Random(seed), side), rng, side, 0)[0]
-        kept = {
-            name: v for name, v in first.bindings.items() if not isinstance(rule.values.get(name), Number | Computed)
-        }
-        second = realise(rule, word(rule, random.Random(seed), side), rng, side, 0, kept)[0]
-        question = rng.choice(rule.questions)
-        inputs = _kept(question, _inputs(Scene(others, rng, side), first, question, {}))
-        pair = [_only(others, fact, question, inputs, seed) for fact in (first, second)]
-        if pair[0].answer != pair[1].answer and pair[0].question == pair[1].question:
-            tags = ("counterfactual", "edited" if edited else "original")
-            return Dialogue(dialogue_id, rule.id, "counterfactual", tags, (pair[edited],))
-    raise ValueError("no rule gives an answer that follows its numbers: the split 'counterfactual' would be empty")
-
-
-def _only(others: Sequence[Rule], fact: Fact, question: Question, inputs: Mapping[str, Scalar], seed: str) -> Exchange:
-    """Ask one question of a scene that depends on nothing but the seed and the fact."""
-    scene = Scene(others, random.Random(f"{seed}/scene"), SIDES["counterfactual"])
-    passages = scene.open([fact])
-    scene.rng = random.Random(f"{seed}/question")
-    return _answered(scene, fact, question, passages, None, inputs)[0]
+def _verify(exchange: Exchange, texts: Mapping[int, str]) -> None:
+    for line in exchange.working:
+        verdict = check(line, texts)
+        if not verdict.holds:
+            raise ValueError(f"the working {line!r} of rule {exchange.family!r} does not hold: {verdict.reason}")
+    missing = [n for n in Response(exchange.working, exchange.answer).cited if n not in texts]
+    if missing:
+        raise ValueError(f"rule {exchange.family!r} cites passage {missing[0]}, which is not shown")

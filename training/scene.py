@@ -1,106 +1,171 @@
-"""Scenes: the passages of a conversation, facts among facts of the same kind and sentences that say nothing."""
+"""Scenes: the passages of a conversation, facts among facts of the same kind and text that says nothing of them."""
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from reasoning_core.prompt import Passage
+from training.background import Background
 from training.facts import Fact, Source, realise, word
-from training.noise import noise_sentence
+from training.library import Library
+from training.passages import joined, surrounded
 from training.rules import Rule
 from training.values import Side
 
 _TRIES = 12
+_LONGEST_NEIGHBOUR = 180  # characters
+_NEIGHBOURS = ((0, 1, 2, 3), (30, 58, 83, 100))
+_PASSAGES = (1, 2, 2, 3, 3, 3)
+_BACKGROUND_SHARE = 0.3
+
+Place = tuple[Source, int]
 
 
 @dataclass(slots=True)
 class Scene:
-    """What has been shown so far; `rules` are those that distractors may come from."""
+    """What has been shown so far; distractors come from the library, and from real text where there is a background."""
 
-    rules: Sequence[Rule]
+    library: Library
     rng: random.Random
     side: Side
+    background: Background | None = None
     facts: list[Fact] = field(default_factory=list)
     numbers: dict[tuple[int, int], int] = field(default_factory=dict)
-    num_passages: int = 0
+    passages: list[Passage] = field(default_factory=list)
+    irrelevant: list[str] = field(default_factory=list)
+    discussed: set[str] = field(default_factory=set)
     num_sources: int = 0
 
-    def invent(self, rule: Rule) -> list[Fact]:
+    def invent(self, rule: Rule, known: dict[str, str] | None = None) -> list[Fact]:
         """Return new facts of a rule, not yet shown."""
         self.num_sources += 1
-        return realise(rule, word(rule, self.rng, self.side), self.rng, self.side, self.num_sources)
+        return realise(rule, word(rule, self.rng, self.side), self.rng, self.side, self.num_sources, known)
 
     def open(self, gold: Sequence[Fact]) -> tuple[Passage, ...]:
-        """Show the facts asked about among distractors; return the passages."""
+        """Show the facts asked about, with others beside them and among distractors; return the passages."""
         self.facts += gold
-        shown = [(gold[0].source, part) for part in range(len(gold[0].source.parts))] if gold else []
-        target = max(len(shown) + 1, self.rng.choice((2, 2, 3, 3, 4)))
-        shown += self._distractors(gold[0].rule if gold else None, target - len(shown))
-        self.rng.shuffle(shown)
-        return self._show(shown)
+        groups = [[(gold[0].source, part)] for part in range(len(gold[0].source.parts))] if gold else []
+        count = max(len(groups), self.rng.choice(_PASSAGES))
+        return self._arranged(groups, gold[0].rule if gold else None, count)
 
     def add(self, rule: Rule) -> tuple[list[Fact], tuple[Passage, ...]]:
-        """Show one more source; nothing where its facts would contradict those shown."""
+        """Show one more source, now and then among others; nothing where its facts would contradict those shown."""
         facts = self.invent(rule)
         if self.contradicts(facts):
             return [], ()
         self.facts += facts
-        return facts, self._show([(facts[0].source, part) for part in range(len(facts[0].source.parts))])
+        groups = [[(facts[0].source, part)] for part in range(len(facts[0].source.parts))]
+        return facts, self._arranged(groups, rule, max(len(groups), self.rng.choice((1, 1, 1, 2, 2))))
 
     def contradicts(self, facts: Sequence[Fact]) -> bool:
-        """Tell whether one of `facts` states something that is shown already."""
-        known = {fact.identity for fact in self.facts}
-        tables = {fact.rule.about for fact in self.facts if fact.rule.table}
-        return any(fact.identity in known or fact.rule.about in tables for fact in facts)
+        """Tell whether one of `facts` states something that is shown already, or competes with it for an answer."""
+        return any(self._rivals(fact, shown) for fact in facts for shown in self.facts)
 
     def absent(self, like: Rule | None) -> Fact | None:
-        """Return a fact that is not shown, of the rule `like` if it can be."""
+        """Return a fact that is not shown: another key of the rule `like`, another rule about a thing shown, or any."""
         for _ in range(_TRIES):
-            rule = like if like and like.key and self.rng.random() < 0.6 else self.pick()
-            facts = self.invent(rule)
-            if rule.table or rule.key:
-                shown = {(fact.rule.about, fact.bindings[fact.rule.key]) for fact in self.facts if fact.rule.key}
-                facts = [f for f in facts if f.identity not in shown]
-            elif self.contradicts(facts):
-                continue
+            facts = [fact for fact in self._near_miss(like) if not self.contradicts([fact])]
             if facts:
                 return self.rng.choice(facts)
         return None
 
-    def pick(self, topic: str | None = None) -> Rule:
-        near = [rule for rule in self.rules if rule.topic == topic] or list(self.rules)
-        return self.rng.choices(near, [rule.weight for rule in near])[0]
+    def _near_miss(self, like: Rule | None) -> list[Fact]:
+        chance = self.rng.random()
+        if like and like.key and chance < 0.5:
+            return self.invent(like)
+        if self.facts and chance < 0.8:
+            thing = self.rng.choice(self.facts).thing
+            others = self.library.about_thing(str(thing)) if thing is not None else ()
+            if others:
+                rule, known = self.rng.choice(others)
+                return self.invent(rule, dict(known))
+        return self.invent(self.library.pick(like.topic if like and chance < 0.9 else None, self.rng))
 
-    def _distractors(self, rule: Rule | None, count: int) -> list[tuple[Source, int]]:
-        shown: list[tuple[Source, int]] = []
-        for _ in range(_TRIES):
-            if len(shown) >= count:
-                break
+    def _rivals(self, one: Fact, other: Fact) -> bool:
+        if one.rule.about == other.rule.about:
+            return one.thing == other.thing or (one.rule is not other.rule and bool(one.rule.table or other.rule.table))
+        same = one.thing is not None and str(one.thing).casefold() == str(other.thing).casefold()
+        return (same or one.thing is None or other.thing is None) and self.library.compete(one.rule, other.rule)
+
+    def _arranged(self, groups: list[list[Place]], rule: Rule | None, count: int) -> tuple[Passage, ...]:
+        """Add distractors up to `count` passages, put other facts beside each, and show them in any order."""
+        num_real = sum(self.rng.random() < _BACKGROUND_SHARE for _ in range(count - len(groups))) * bool(
+            self.background
+        )
+        for source in self._distractors(rule, count - len(groups) - num_real):
+            groups.append([(source, 0)])
+        for group in groups:
+            self._crowd(group, rule)
+        shown: list[list[Place] | None] = [*groups, *[None] * num_real]
+        self.rng.shuffle(shown)
+        return self._show(shown)
+
+    def _distractors(self, rule: Rule | None, count: int) -> list[Source]:
+        shown: list[Source] = []
+        for _ in range(_TRIES if count > 0 else 0):
             facts = self.invent(self._distracting(rule))
-            if not self.contradicts(facts) and len(facts[0].source.parts) == 1:
+            if len(facts[0].source.parts) == 1 and not self.contradicts(facts):
                 self.facts += facts
-                shown.append((facts[0].source, 0))
+                shown.append(facts[0].source)
+            if len(shown) == count:
+                break
         return shown
 
     def _distracting(self, rule: Rule | None) -> Rule:
         chance = self.rng.random()
-        if rule is not None and rule.key and rule.table is None and chance < 0.5:
+        if rule is not None and rule.key and rule.table is None and chance < 0.45:
             return rule
-        return self.pick(rule.topic if rule is not None and chance < 0.75 else None)
+        return self.library.pick(rule.topic if rule is not None and chance < 0.75 else None, self.rng)
 
-    def _show(self, places: Sequence[tuple[Source, int]]) -> tuple[Passage, ...]:
-        passages = []
-        for source, part in places:
-            self.num_passages += 1
-            self.numbers[source.number, part] = self.num_passages
-            passages.append(Passage(source.heading, self._surrounded(source.parts[part])))
-        return tuple(passages)
+    def _crowd(self, group: list[Place], rule: Rule | None) -> None:
+        """Put up to three other facts of the topic beside the first, which can be asked about as well."""
+        room = self.rng.randint(100, 270) - len(group[0][0].parts[group[0][1]])
+        topic = rule.topic if rule else None
+        for _ in range(self.rng.choices(_NEIGHBOURS[0], cum_weights=_NEIGHBOURS[1])[0] if room > 40 else 0):
+            same = rule is not None and rule.key and self.rng.random() < 0.3
+            neighbour = rule if rule and same else self.library.pick(topic, self.rng)
+            if neighbour.table or len(neighbour.policy[0]) > 1:
+                continue
+            fact = self.invent(neighbour)[0]
+            text = fact.source.parts[0]
+            if len(text) > min(room, _LONGEST_NEIGHBOUR) or self._mistakable(fact, group) or self.contradicts([fact]):
+                continue
+            room -= len(text)
+            self.facts.append(fact)
+            group.insert(self.rng.randint(0, len(group)), (fact.source, 0))
+
+    def _mistakable(self, fact: Fact, group: Sequence[Place]) -> bool:
+        """Tell whether a quotation of one fact could be found in another fact of its passage."""
+        text = fact.source.parts[0]
+        texts = [source.parts[part] for source, part in group]
+        numbers = {source.number for source, _ in group}
+        quotes = [place.words for shown in self.facts if shown.source.number in numbers for place in shown.quotes]
+        return any(words in text for words in quotes) or any(p.words in other for p in fact.quotes for other in texts)
+
+    def _show(self, shown: Sequence[Sequence[Place] | None]) -> tuple[Passage, ...]:
+        first = len(self.passages)
+        for group in shown:
+            if group is None:
+                self._show_background()
+                continue
+            for source, part in group:
+                self.numbers[source.number, part] = len(self.passages) + 1
+            text = joined([source.parts[part] for source, part in group], self.rng)
+            heading = next((s.heading for s, part in group if "|" in s.parts[part]), None)
+            heading = self.rng.choice(group)[0].heading if heading is None else heading
+            self.passages.append(Passage(heading, self._surrounded(text)))
+        return tuple(self.passages[first:])
 
     def _surrounded(self, text: str) -> str:
-        """Put sentences that say nothing before or behind a policy text, as in a chunk of a handbook."""
+        if self.background is None or self.rng.random() >= _BACKGROUND_SHARE / 2:
+            return surrounded(text, self.rng)
+        beside = self.background.sentence(self.rng)
+        self.irrelevant.append(beside)
         apart = "\n" if "\n" in text or text.startswith(("- ", "| ")) else " "
-        if self.rng.random() < 0.25:
-            text = f"{noise_sentence(self.rng)}{apart}{text}"
-        if self.rng.random() < 0.3:
-            text = f"{text}{apart}{noise_sentence(self.rng)}"
-        return text
+        return f"{beside}{apart}{text}" if self.rng.random() < 0.5 else f"{text}{apart}{beside}"
+
+    def _show_background(self) -> None:
+        assert self.background is not None
+        passage = self.background.passage(self.rng, " ".join(fact.source.parts[0] for fact in self.facts))
+        self.irrelevant.append(f"{passage.heading}\n{passage.text}")
+        self.passages.append(passage)
