@@ -11,12 +11,9 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
-
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from reasoning_core.checkpoint import file_sha256
 
@@ -29,7 +26,10 @@ class RunError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Everything that decides the outcome of a run; `num_steps` is None until `minutes` has been measured out."""
+    """Everything that decides the outcome of a run; `num_steps` is None until `minutes` has been measured out.
+
+    `batch_rows` rows make one step, shared by all processes and, in each, taken in `accumulate` parts.
+    """
 
     data: tuple[str, ...]
     data_sha256: tuple[str, ...]
@@ -38,10 +38,17 @@ class RunOptions:
     seed: int
     row_tokens: int
     batch_rows: int
+    accumulate: int
+    curriculum: float
+    architecture: str
+    layout: str
+    optimiser: str
     learning_rate: float
     weight_decay: float
     ema_decay: float
     precision: str
+    device: str
+    compiled: bool
     warmup_steps: int
     cooldown_fraction: float
     grad_warmup_fraction: float
@@ -60,6 +67,10 @@ class Position:
     num_tokens: int
     num_steps: int
     seconds: float
+
+    def lasting(self, num_steps: int | None) -> "Position":
+        """Return this position in a run of `num_steps`; None leaves its length as it was measured out."""
+        return self if num_steps is None else replace(self, num_steps=num_steps)
 
 
 class RunFolder:
@@ -87,6 +98,11 @@ class RunFolder:
         _write_json(self.path / "options.json", asdict(options))
         return self
 
+    def change(self, options: RunOptions) -> RunOptions:
+        """Go on with other options: a longer run, or a lower learning rate."""
+        _write_json(self.path / "options.json", asdict(options))
+        return options
+
     def options(self) -> RunOptions:
         """Return the options of an existing run, after checking that its data are the same files.
 
@@ -102,25 +118,33 @@ class RunFolder:
                 raise RunError(f"{path} is not the file this run was started with: put it back, or start a new run")
         return RunOptions(**values | {key: tuple(values[key]) for key in ("data", "data_sha256")})
 
-    def save_state(self, position: Position, tensors: Mapping[str, Tensor]) -> None:
-        final = self.path / "state" / f"step-{position.step:08d}"
+    def partial_state(self, position: Position, *, fresh: bool) -> Path:
+        """Return the folder to write a state into; it counts once it is published."""
+        partial = self._state(position).with_suffix(".partial")
+        if fresh:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+        return partial
+
+    def publish_state(self, position: Position) -> None:
+        """Make a written state the newest, in one rename, and drop the oldest."""
+        final = self._state(position)
         partial = final.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save_file({name: value.contiguous() for name, value in tensors.items()}, partial / "tensors.safetensors")
         _write_json(partial / "state.json", asdict(position))
         shutil.rmtree(final, ignore_errors=True)
         partial.replace(final)
         for old in self._states()[:-_KEPT_STATES]:
             shutil.rmtree(old)
 
-    def load_state(self) -> tuple[Position, dict[str, Tensor]] | None:
-        """Return the newest complete state, or None before the first."""
+    def drop_partial(self, position: Position) -> None:
+        shutil.rmtree(self._state(position).with_suffix(".partial"), ignore_errors=True)
+
+    def newest_state(self) -> tuple[Position, Path] | None:
+        """Return the position and the folder of the newest complete state, or None before the first."""
         states = self._states()
         if not states:
             return None
-        position = Position(**json.loads((states[-1] / "state.json").read_text(encoding="utf-8")))
-        return position, load_file(states[-1] / "tensors.safetensors")
+        return Position(**json.loads((states[-1] / "state.json").read_text(encoding="utf-8"))), states[-1]
 
     def log(self, values: Mapping[str, Any]) -> None:
         with self.metrics.open("a", encoding="utf-8") as file:
@@ -135,6 +159,9 @@ class RunFolder:
         partial = self.metrics.with_suffix(".partial")
         partial.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         partial.replace(self.metrics)
+
+    def _state(self, position: Position) -> Path:
+        return self.path / "state" / f"step-{position.step:08d}"
 
     def _states(self) -> list[Path]:
         return sorted(path for path in (self.path / "state").glob("step-*") if path.suffix != ".partial")

@@ -9,7 +9,8 @@ MIN_GRAD_CALLS, MAX_GRAD_CALLS = 2, 5
 class Schedule:
     """Linear warm-up, a constant plateau, and a linear cool-down over the last fraction of the steps.
 
-    The published run has no cool-down; a run of hours gains from one (DECISIONS.md).
+    The published run has no cool-down; a run of hours gains from one (DECISIONS.md). `num_calls` is how many stack
+    calls a forward pass makes: K never passes it.
     """
 
     num_steps: int
@@ -17,6 +18,7 @@ class Schedule:
     warmup_steps: int = 100
     cooldown_fraction: float = 0.2
     grad_warmup_fraction: float = 0.2
+    num_calls: int = 8
 
     def learning_rate_at(self, step: int) -> float:
         warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
@@ -28,4 +30,4 @@ class Schedule:
         """Return K, the number of stack calls with gradient: 2 to 5 over the first fifth of the run."""
         warm = self.grad_warmup_fraction * self.num_steps
         progress = min(1.0, step / warm) if warm > 0 else 1.0
-        return MIN_GRAD_CALLS + int(progress * (MAX_GRAD_CALLS - MIN_GRAD_CALLS))
+        return min(self.num_calls, MIN_GRAD_CALLS + int(progress * (MAX_GRAD_CALLS - MIN_GRAD_CALLS)))

@@ -8,7 +8,7 @@ def error_console() -> Console:
     return Console(stderr=True)
 
 
-def progress_bar() -> Progress:
+def progress_bar(*, disable: bool = False) -> Progress:
     """Return a progress display on stderr; every task has a `note`."""
     return Progress(
         TextColumn("{task.description}"),
@@ -17,6 +17,7 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=error_console(),
+        disable=disable,
     )
 
 

@@ -1,30 +1,38 @@
 """The training loop: packed rows in, a core out, and every step repeatable.
 
 A run is a function of its options: the order of rows, the depth of gradient and the learning rate depend on the step
-alone, and nothing random happens after initialisation. So a run that was killed and resumed ends in the same bits.
+alone, and nothing random happens after initialisation. So a run that was killed and resumed ends in the same bits, and
+several processes that share the rows of each step follow the losses of one.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from reasoning_core.checkpoint import load_checkpoint, save_checkpoint
+from reasoning_core.checkpoint import load_checkpoint
+from reasoning_core.config import CoreConfig
+from reasoning_core.layout import Layout
 from reasoning_core.model import HrmTextCore
 from reasoning_core.tokenizer import CoreTokenizer
+from training.baselines import of_architecture
+from training.distributed import World
+from training.finished_core import write_core
 from training.instructions import Dialogue, read_dialogues
-from training.optim import AdamAtan2, MovingAverage
-from training.packing import IGNORED, Batch, DialogueRows
+from training.optim import MovingAverage, Optimiser, new_optimiser
+from training.packing import IGNORED, Batch, DialogueRows, Row
 from training.run import Position, RunError, RunFolder, RunOptions
+from training.run_state import load_state, save_state
 from training.schedule import Schedule
 from training.sizes import config_of_size
 
-_CALIBRATION_STEPS = 8
+# Where minutes are measured out: compilation and the first slow steps lie before.
+_CALIBRATE_FROM, _CALIBRATE_TO = 4, 16
 # A step at K = 5 costs about 1.25 times one at K = 2, where the minutes are measured out.
 _DEEPENING = 1.2
 _LOG_EVERY_STEPS = 10
@@ -40,77 +48,136 @@ class Progress:
     tokens_per_second: float
 
 
+class ResponseLoss(nn.Module):
+    """A core with its objective: the summed negative log-likelihood of response tokens, in nats (paper, 1.3)."""
+
+    def __init__(self, core: HrmTextCore, precision: str) -> None:
+        super().__init__()
+        self.core, self.precision = core, precision
+
+    def forward(self, batch: Batch, grad_calls: int) -> Tensor:
+        supervised = batch.targets_BT != IGNORED
+        half = self.precision == "bf16"
+        with torch.autocast(batch.tokens_BT.device.type, torch.bfloat16, enabled=half):
+            z_BTD = self.core.model(batch.tokens_BT, batch.view, grad_calls=grad_calls)
+            logits = self.core.lm_head(z_BTD[supervised])
+        return F.cross_entropy(logits.float(), batch.targets_BT[supervised], reduction="sum")
+
+
 class Trainer:
     """One run, from its folder's options to its finished core."""
 
-    def __init__(self, folder: RunFolder, options: RunOptions) -> None:
+    def __init__(self, folder: RunFolder, options: RunOptions, world: World | None = None) -> None:
         self.folder, self.options = folder, options
+        self.world = world or World.join(options.device)
         dialogues = [dialogue for path in options.data for dialogue in read_dialogues(Path(path))]
         self.tokenizer = self._tokenizer(dialogues)
         self.rows = DialogueRows(
-            dialogues, self.tokenizer, row_tokens=options.row_tokens, batch_rows=options.batch_rows, seed=options.seed
+            dialogues,
+            self.tokenizer,
+            row_tokens=options.row_tokens,
+            rows_per_step=options.batch_rows,
+            seed=options.seed,
+            layout=Layout(options.layout),
+            curriculum=options.curriculum,
         )
         self.model = self._model()
-        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimiser = AdamAtan2(trained, weight_decay=options.weight_decay)
-        self.average = MovingAverage(trained, options.ema_decay)
+        self._loss = ResponseLoss(self.model, options.precision).to(self.world.device)
+        if options.compiled:
+            # In place, so that the names of the weights stay what a checkpoint calls them.
+            self.model.model.L_module.compile()
+            self.model.model.H_module.compile()
+        self.world.shard(self._loss)
+        self.average = MovingAverage((p for p in self.model.parameters() if p.requires_grad), options.ema_decay)
+        self.optimiser: Optimiser = new_optimiser(options.optimiser, self.model, options.weight_decay)
         self._start = Position(0, 0, 0, 0, options.num_steps or 0, 0.0)
 
     def resume(self) -> None:
         """Take up the newest state of the folder, if there is one."""
-        if (saved := self.folder.load_state()) is None:
+        saved = load_state(self.folder, self.model, self.average, self.optimiser)
+        if saved is None:
             return
-        self._start, tensors = saved
-        self._load_tensors(tensors)
-        self.folder.forget_metrics_after(self._start.step)
+        self._start = saved.lasting(self.options.num_steps)
+        if self.world.is_first:
+            self.folder.forget_metrics_after(self._start.step)
 
-    def fit(self, on_step: Callable[[Progress], None], *, save_every_steps: int = 200) -> Path:
+    def fit(
+        self,
+        on_step: Callable[[Progress], None],
+        *,
+        save_every_steps: int = 200,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Path:
         """Train to the last step, save states on the way, and return the folder of the finished core.
 
         Raises:
-            RunError: the loss is not a number.
+            RunError: the loss is not a number, the disk is full, or `should_stop` asked for an end; the state of the
+                last step is kept.
         """
         position, began = self._start, time.monotonic() - self._start.seconds
-        schedule = self._schedule(position.num_steps)
-        for epoch, index, batch in self._batches_from(position):
+        schedule, clock = self._schedule(position.num_steps), began
+        for epoch, index, rows in self._steps_from(position):
             if position.num_steps and position.step >= position.num_steps:
                 break
-            loss = self._step(batch, position.step, schedule)
-            seconds = time.monotonic() - began
-            num_tokens = position.num_tokens + batch.num_tokens
+            if position.step == self._start.step + _CALIBRATE_FROM:
+                clock = time.monotonic()
+            loss, num_tokens, norm = self._step(rows, position.step, schedule)
             num_steps = position.num_steps
-            if not num_steps and position.step + 1 == _CALIBRATION_STEPS:
-                num_steps = self._steps_in_time(seconds / _CALIBRATION_STEPS)
+            if not num_steps and position.step + 1 >= self._start.step + _CALIBRATE_TO:
+                num_steps = self._steps_in_time(position.step + 1, time.monotonic() - clock, time.monotonic() - began)
                 schedule = self._schedule(num_steps)
-            position = Position(position.step + 1, epoch, index + 1, num_tokens, num_steps, seconds)
-            self._report(position, loss, schedule, on_step)
+            seconds = time.monotonic() - began
+            position = Position(
+                position.step + 1, epoch, index + 1, position.num_tokens + num_tokens, num_steps, seconds
+            )
+            self._report(position, loss, norm, schedule, on_step)
             if position.step % save_every_steps == 0:
-                self.folder.save_state(position, self._tensors())
-        self.folder.save_state(position, self._tensors())
-        return self._export(position)
+                self._save(position)
+            if self.world.summed(float(should_stop())):
+                self._save(position)
+                raise RunError(f"stopped at step {position.step}; continue with --resume --out {self.folder.path}")
+        self._save(position)
+        return write_core(self.folder, self.options, position, self.model, self.average, self.tokenizer, self.world)
 
-    def _step(self, batch: Batch, step: int, schedule: Schedule) -> float:
-        supervised = batch.targets_BT != IGNORED
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
-            z_BTD = self.model.model(batch.tokens_BT, batch.view, grad_calls=schedule.grad_calls_at(step))
-            logits = self.model.lm_head(z_BTD[supervised])
-        loss = F.cross_entropy(logits.float(), batch.targets_BT[supervised])
-        value = float(loss.detach())
+    def _step(self, rows: Sequence[Row], step: int, schedule: Schedule) -> tuple[float, int, float | None]:
+        """Train on the rows of one step; return the mean loss, the tokens of all processes, and the gradient's norm."""
+        world, accumulate = self.world, self.options.accumulate
+        shares = self.rows.deal(rows, world.size * accumulate)[world.rank * accumulate : (world.rank + 1) * accumulate]
+        num_supervised, value, num_tokens = self.rows.num_supervised(rows), 0.0, 0
+        for number, share in enumerate(shares, start=1):
+            batch = self.rows.batch(share).to(world.device)
+            world.await_last_share(self._loss, is_last=number == len(shares))
+            # Each token counts the same, whichever row, share or process it lies in.
+            loss = self._loss(batch, schedule.grad_calls_at(step)) / num_supervised
+            loss.backward()
+            value, num_tokens = value + float(loss.detach()), num_tokens + batch.num_tokens
+        value = world.summed(value)
         if not math.isfinite(value):
-            raise RunError(f"the loss is {value} at step {step}: resume with a lower --learning-rate")
-        loss.backward()  # type: ignore[no-untyped-call]
+            raise RunError(
+                f"the loss is {value} at step {step}: go on from the state before it with --resume and a lower "
+                f"--learning-rate than {self.options.learning_rate:g}"
+            )
+        norm = self._gradient_norm() if (step + 1) % _LOG_EVERY_STEPS == 0 else None
         self.optimiser.step(schedule.learning_rate_at(step))
         self.average.update(step + 1)
-        return value
+        return value, int(world.summed(num_tokens)), norm
 
-    def _batches_from(self, position: Position) -> Iterator[tuple[int, int, Batch]]:
+    def _gradient_norm(self) -> float:
+        squares = sum(
+            float(p.grad.to_local().square().sum() if hasattr(p.grad, "to_local") else p.grad.square().sum())
+            for p in self.model.parameters()
+            if p.grad is not None
+        )
+        return math.sqrt(self.world.summed(squares))
+
+    def _steps_from(self, position: Position) -> Iterator[tuple[int, int, list[Row]]]:
         epoch, skip = position.epoch, position.batch
         while True:
             produced = False
-            for index, batch in enumerate(self.rows.batches(epoch)):
+            for index, rows in enumerate(self.rows.steps(epoch)):
                 produced = True
                 if index >= skip:
-                    yield epoch, index, batch
+                    yield epoch, index, rows
             if not produced:
                 raise RunError(
                     f"{len(self.rows)} dialogues do not fill one batch of {self.options.batch_rows} rows: "
@@ -118,14 +185,22 @@ class Trainer:
                 )
             epoch, skip = epoch + 1, 0
 
-    def _report(self, position: Position, loss: float, schedule: Schedule, on_step: Callable[[Progress], None]) -> None:
+    def _report(
+        self,
+        position: Position,
+        loss: float,
+        norm: float | None,
+        schedule: Schedule,
+        on_step: Callable[[Progress], None],
+    ) -> None:
         speed = position.num_tokens / max(position.seconds, 1e-9)
         on_step(Progress(position.step, position.num_steps or None, loss, speed))
-        if position.step % _LOG_EVERY_STEPS == 0 or position.step == position.num_steps:
+        if self.world.is_first and (position.step % _LOG_EVERY_STEPS == 0 or position.step == position.num_steps):
             self.folder.log(
                 {
                     "step": position.step,
                     "loss": loss,
+                    "gradient_norm": norm,
                     "tokens": position.num_tokens,
                     "tokens_per_second": round(speed, 1),
                     "learning_rate": schedule.learning_rate_at(position.step - 1),
@@ -134,8 +209,11 @@ class Trainer:
                 }
             )
 
+    def _save(self, position: Position) -> None:
+        save_state(self.folder, position, self.model, self.average, self.optimiser, self.world)
+
     def _schedule(self, num_steps: int) -> Schedule:
-        options = self.options
+        options, config = self.options, self.model.config
         return Schedule(
             # Until the minutes are measured out only the warm-up matters, and that does not depend on the length.
             num_steps or 10**9,
@@ -143,10 +221,15 @@ class Trainer:
             options.warmup_steps,
             options.cooldown_fraction,
             options.grad_warmup_fraction,
+            config.H_cycles * (config.L_cycles + 1),
         )
 
-    def _steps_in_time(self, seconds_per_step: float) -> int:
-        return max(_CALIBRATION_STEPS, int((self.options.minutes or 0) * 60 / (_DEEPENING * seconds_per_step)))
+    def _steps_in_time(self, step: int, seconds: float, spent: float) -> int:
+        """Return how many steps the minutes hold, after `step` of them took `spent` and the last few `seconds`."""
+        each = _DEEPENING * seconds / (_CALIBRATE_TO - _CALIBRATE_FROM)
+        left = (self.options.minutes or 0) * 60 - spent
+        # Every process must come to the same number.
+        return step + max(0, int(self.world.summed(left / each) / self.world.size))
 
     def _tokenizer(self, dialogues: list[Dialogue]) -> CoreTokenizer:
         if self.folder.tokenizer.exists():
@@ -155,59 +238,28 @@ class Trainer:
             tokenizer = load_checkpoint(Path(self.options.start_from)).tokenizer
         else:
             tokenizer = CoreTokenizer.train(_texts(dialogues), self.options.vocabulary_size)
-        tokenizer.save(self.folder.tokenizer)
+        self.world.barrier()  # no process may find the file of another that is half a step ahead
+        if self.world.is_first:
+            tokenizer.save(self.folder.tokenizer)
         return tokenizer
 
     def _model(self) -> HrmTextCore:
         if self.options.start_from:
-            return load_checkpoint(Path(self.options.start_from)).model.train()
-        model = HrmTextCore(config_of_size(self.options.size, self.tokenizer.vocabulary_size))
+            model = load_checkpoint(Path(self.options.start_from)).model.train()
+            if model.config.layout is not Layout(self.options.layout):
+                raise RunError(
+                    f"{self.options.start_from} has the layout {model.config.layout.value}: a core keeps its layout, "
+                    f"so add --layout {model.config.layout.value}"
+                )
+            return model
+        model = HrmTextCore(self._config())
         model.initialise(torch.Generator().manual_seed(self.options.seed))
         return model
 
-    def _tensors(self) -> dict[str, Tensor]:
-        averages = {f"average.{i}": value for i, value in enumerate(self.average.averages)}
-        weights = {f"weight.{name}": value.detach() for name, value in self.model.state_dict().items()}
-        return weights | averages | self.optimiser.state()
-
-    def _load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        prefix = "weight."
-        self.model.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        for i, average in enumerate(self.average.averages):
-            average.copy_(tensors[f"average.{i}"])
-        self.optimiser.load_state(tensors, self._start.step)
-
-    def _export(self, position: Position) -> Path:
-        with torch.no_grad():
-            for parameter, average in zip(self.average.parameters, self.average.averages, strict=True):
-                parameter.copy_(average)
-        lineage = {"run": asdict(self.options), "position": asdict(position), "dialogues": len(self.rows)}
-        # Shipped weights are bfloat16: half the bytes, and what training computed with.
-        save_checkpoint(
-            self.folder.core,
-            self.model,
-            self.tokenizer,
-            lineage=lineage,
-            card=model_card(self.options, position, self.model.config.num_parameters),
-            dtype=torch.bfloat16 if self.options.precision == "bf16" else torch.float32,
-        )
-        return self.folder.core
-
-
-def model_card(options: RunOptions, position: Position, num_parameters: int) -> str:
-    """Return the card that travels with a core: what it is, what it was trained on, and how."""
-    data = "\n".join(
-        f"- `{Path(path).name}` (sha256 `{digest}`)"
-        for path, digest in zip(options.data, options.data_sha256, strict=True)
-    )
-    return (
-        f"# A Precept core, size {options.size}\n\n"
-        f"HRM-Text (arXiv 2605.20613) with {num_parameters:,} parameters, trained from "
-        f"{options.start_from or 'scratch'} with turn-block PrefixLM attention.\n\n"
-        f"Trained for {position.step:,} steps on {position.num_tokens:,} tokens ({position.seconds / 60:.0f} minutes), "
-        f"Adam-atan2 at {options.learning_rate:g}, K 2 to 5, EMA {options.ema_decay:g}, {options.precision}.\n\n"
-        f"Data, all generated from rulebooks unless named otherwise:\n\n{data}\n"
-    )
+    def _config(self) -> CoreConfig:
+        options = self.options
+        config = config_of_size(options.size, self.tokenizer.vocabulary_size)
+        return of_architecture(replace(config, layout=Layout(options.layout)), options.architecture)
 
 
 def _texts(dialogues: list[Dialogue]) -> Iterator[str]:

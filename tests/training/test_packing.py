@@ -33,7 +33,7 @@ def made(sets: list[list[Exchange]]) -> list[Dialogue]:
 @given(dialogue_sets, st.integers(0, 3))
 def test_every_response_token_is_the_target_of_the_position_before_it_exactly_once(sets, epoch):
     dialogues = made(sets)
-    rows = DialogueRows(dialogues, TOKENIZER, row_tokens=400, batch_rows=1, seed=7)
+    rows = DialogueRows(dialogues, TOKENIZER, row_tokens=400, rows_per_step=1, seed=7)
     expected = sorted(
         token
         for dialogue in dialogues
@@ -41,7 +41,7 @@ def test_every_response_token_is_the_target_of_the_position_before_it_exactly_on
         if span.kind is SpanKind.RESPONSE
         for token in span.tokens
     )
-    batches = list(rows.batches(epoch))
+    batches = [rows.batch(step) for step in rows.steps(epoch)]
     targets = sorted(int(t) for batch in batches for t in batch.targets_BT[batch.targets_BT != IGNORED])
     assert targets == expected
     for batch in batches:
@@ -54,8 +54,8 @@ def test_every_response_token_is_the_target_of_the_position_before_it_exactly_on
 @settings(max_examples=20, deadline=None)
 @given(dialogue_sets)
 def test_tokens_of_different_dialogues_in_one_row_never_see_each_other(sets):
-    rows = DialogueRows(made(sets), TOKENIZER, row_tokens=400, batch_rows=1, seed=1)
-    for batch in rows.batches(0):
+    rows = DialogueRows(made(sets), TOKENIZER, row_tokens=400, rows_per_step=1, seed=1)
+    for batch in map(rows.batch, rows.steps(0)):
         starts = (batch.tokens_BT[0] == TOKENIZER.boq_id) & (batch.view.position_BT[0] == 0)
         conversation = torch.cumsum(starts.long(), 0)
         assert batch.view.mask_B1TK is not None
@@ -68,8 +68,8 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     sets = [[Exchange((Passage("", word),), word, (), word, "answer", "x")] for word in WORDS]
 
     def order(seed: int, epoch: int) -> list[list[int]]:
-        rows = DialogueRows(made(sets), TOKENIZER, row_tokens=64, batch_rows=1, seed=seed)
-        return [batch.tokens_BT[0].tolist() for batch in rows.batches(epoch)]
+        rows = DialogueRows(made(sets), TOKENIZER, row_tokens=64, rows_per_step=1, seed=seed)
+        return [rows.batch(step).tokens_BT[0].tolist() for step in rows.steps(epoch)]
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
@@ -79,7 +79,7 @@ def test_the_order_is_a_function_of_seed_and_epoch():
 def test_a_dialogue_too_long_for_a_row_loses_its_last_turns():
     turn = Exchange((Passage("", "meals " * 20),), "limit", (), "60", "answer", "x")
     dialogue = Dialogue("1", "x", "train", (), (turn, turn, turn))
-    rows = DialogueRows([dialogue], TOKENIZER, row_tokens=80, batch_rows=1, seed=0)
+    rows = DialogueRows([dialogue], TOKENIZER, row_tokens=80, rows_per_step=1, seed=0)
     assert rows.num_cut > 0
     with pytest.raises(ValueError, match="no dialogue fits a row of 8 tokens"):
-        DialogueRows([dialogue], TOKENIZER, row_tokens=8, batch_rows=1, seed=0)
+        DialogueRows([dialogue], TOKENIZER, row_tokens=8, rows_per_step=1, seed=0)
