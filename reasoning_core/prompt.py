@@ -38,12 +38,15 @@ def numbered(turns: Sequence[Turn]) -> Mapping[int, Passage]:
     return dict(enumerate(shown, start=1))
 
 
-def spans(turns: Sequence[Turn], tokenizer: CoreTokenizer) -> list[Span]:
-    """Return the conversation as spans: one prompt block for each turn, one response for each answered turn."""
+def spans(turns: Sequence[Turn], tokenizer: CoreTokenizer, conditions: Sequence[str] = CONDITIONS) -> list[Span]:
+    """Return the conversation as spans: one prompt block for each turn, one response for each answered turn.
+
+    Serving always opens a block with `CONDITIONS`; training data may be of another kind.
+    """
     result: list[Span] = []
     first_number = 1
     for turn in turns:
-        result.append(Span(SpanKind.PROMPT, tuple(_prompt_ids(turn, first_number, tokenizer))))
+        result.append(Span(SpanKind.PROMPT, tuple(_prompt_ids(turn, first_number, tokenizer, conditions))))
         first_number += len(turn.passages)
         if turn.response is not None:
             result.append(Span(SpanKind.RESPONSE, tuple(response_ids(turn.response, tokenizer))))
@@ -70,8 +73,8 @@ def parse_response(ids: Sequence[int], tokenizer: CoreTokenizer) -> Response:
     return Response(tuple(line for line in working.split("\n") if line), tokenizer.decode(tokens[end + 1 :]))
 
 
-def _prompt_ids(turn: Turn, first_number: int, tokenizer: CoreTokenizer) -> list[int]:
-    ids = [tokenizer.boq_id, *tokenizer.condition_ids(CONDITIONS)]
+def _prompt_ids(turn: Turn, first_number: int, tokenizer: CoreTokenizer, conditions: Sequence[str]) -> list[int]:
+    ids = [tokenizer.boq_id, *tokenizer.condition_ids(conditions)]
     for number, passage in enumerate(turn.passages, start=first_number):
         heading = f" {passage.heading}\n" if passage.heading else "\n"
         ids += [tokenizer.passage_id, *tokenizer.encode(f"[{number}]{heading}{passage.text}\n")]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reasoning_core.layout import SpanKind
 from reasoning_core.prompt import Passage, Turn, numbered, parse_response, response_ids, spans
 from reasoning_core.response import Response
-from reasoning_core.tokenizer import SPECIAL_TOKENS
+from reasoning_core.tokenizer import CONDITIONS, SPECIAL_TOKENS
 from tests.reasoning_core.tiny import tiny_tokenizer
 
 text = st.text(max_size=20) | st.sampled_from(SPECIAL_TOKENS)
@@ -72,3 +72,14 @@ def test_a_conversation_that_goes_on_begins_with_the_very_same_tokens(conversati
     after = spans([*conversation, Turn(new, question)], tiny_tokenizer())
     assert after[: len(before)] == before
     assert len(after) == len(before) + 1
+
+
+@given(turns, st.lists(st.sampled_from(sorted(CONDITIONS)), min_size=1, max_size=2))
+def test_every_prompt_block_opens_with_the_conditions_and_is_otherwise_the_same(conversation, conditions):
+    tokenizer = tiny_tokenizer()
+    served, other = spans(conversation, tokenizer), spans(conversation, tokenizer, conditions)
+    for ours, theirs in zip(served[::2], other[::2], strict=True):
+        opening = 1 + len(conditions)
+        assert list(theirs.tokens[1:opening]) == tokenizer.condition_ids(conditions)
+        assert theirs.tokens[opening:] == ours.tokens[2:]
+    assert served[1::2] == other[1::2]
