@@ -1,9 +1,9 @@
 """Dialogues to rows: whole conversations packed into rows of equal length, padded at the end, dealt out evenly.
 
-A row is laid out once, by the same `lay_out` that serving uses. Only response tokens are supervised: the target of a
-position is the next token iff that token belongs to a response. The order is a function of seed and epoch alone, so a
-position in it, (epoch, step), is all that a resumed run needs. What a step trains on does not depend on how many
-processes share it: they deal out the same rows.
+A row is laid out once, by the same `lay_out` that serving uses. Only responses that are to be learned are supervised:
+the target of a position is the next token iff that token belongs to one. The order is a function of seed and epoch
+alone, so a position in it, (epoch, step), is all that a resumed run needs. What a step trains on does not depend on
+how many processes share it: they deal out the same rows.
 
 Shape suffixes: B rows, T tokens.
 """
@@ -68,10 +68,12 @@ class DialogueRows:
         self.num_cut = 0
         tokens: list[np.ndarray] = []
         self._span_ends: list[tuple[int, ...]] = []  # of each conversation: prompt, response, prompt, response, ...
+        self._supervised: list[tuple[bool, ...]] = []  # of each conversation, also for turns that did not fit
         for dialogue in dialogues:
-            if spans := self._fitted(prompt.spans(dialogue.turns(), tokenizer)):
+            if spans := self._fitted(prompt.spans(dialogue.turns(), tokenizer, dialogue.conditions)):
                 tokens.append(np.array([token for span in spans for token in span.tokens], dtype=np.int32))
                 self._span_ends.append(tuple(np.cumsum([len(span.tokens) for span in spans]).tolist()))
+                self._supervised.append(tuple(exchange.supervised for exchange in dialogue.exchanges))
         if not tokens:
             raise ValueError(f"no dialogue fits a row of {row_tokens} tokens: raise --row-tokens")
         self._lengths = np.array([len(part) for part in tokens])
@@ -170,8 +172,9 @@ class DialogueRows:
         return self._tokens[self._starts[i] : self._starts[i] + self._lengths[i]]
 
     def _responses(self, i: int) -> list[tuple[int, int]]:
-        """Return where each response of a conversation starts and ends."""
-        return list(pairwise(self._span_ends[i]))[::2]
+        """Return where each response of a conversation that is to be learned starts and ends."""
+        responses = list(pairwise(self._span_ends[i]))[::2]
+        return [place for place, learned in zip(responses, self._supervised[i], strict=False) if learned]
 
     def _spans(self, i: int) -> list[Span]:
         ids, kinds = self._tokens_of(i).tolist(), (SpanKind.PROMPT, SpanKind.RESPONSE)

@@ -17,10 +17,13 @@ TOKENIZER = CoreTokenizer.train([" ".join(WORDS)] * 3, 300)
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
 exchanges = st.builds(
-    lambda text, question, answer: Exchange((Passage("Travel", text),), question, (), answer, "answer", "meals"),
+    lambda text, question, answer, learned: Exchange(
+        (Passage("Travel", text),), question, (), answer, "answer", "meals", learned
+    ),
     texts,
     texts,
     texts,
+    st.booleans(),
 )
 dialogue_sets = st.lists(st.lists(exchanges, min_size=1, max_size=3), min_size=2, max_size=12)
 
@@ -31,14 +34,18 @@ def made(sets: list[list[Exchange]]) -> list[Dialogue]:
 
 @settings(max_examples=30, deadline=None)
 @given(dialogue_sets, st.integers(0, 3))
-def test_every_response_token_is_the_target_of_the_position_before_it_exactly_once(sets, epoch):
+def test_every_token_to_be_learned_is_the_target_of_the_position_before_it_exactly_once(sets, epoch):
     dialogues = made(sets)
     rows = DialogueRows(dialogues, TOKENIZER, row_tokens=400, rows_per_step=1, seed=7)
     expected = sorted(
         token
         for dialogue in dialogues
-        for span in prompt.spans(dialogue.turns(), TOKENIZER)
-        if span.kind is SpanKind.RESPONSE
+        for exchange, span in zip(
+            dialogue.exchanges,
+            (span for span in prompt.spans(dialogue.turns(), TOKENIZER) if span.kind is SpanKind.RESPONSE),
+            strict=True,
+        )
+        if exchange.supervised
         for token in span.tokens
     )
     batches = [rows.batch(step) for step in rows.steps(epoch)]
@@ -83,3 +90,12 @@ def test_a_dialogue_too_long_for_a_row_loses_its_last_turns():
     assert rows.num_cut > 0
     with pytest.raises(ValueError, match="no dialogue fits a row of 8 tokens"):
         DialogueRows([dialogue], TOKENIZER, row_tokens=8, rows_per_step=1, seed=0)
+
+
+def test_a_dialogue_is_packed_under_its_own_conditions():
+    turn = Exchange((), "limit", (), "60", "answer", "x")
+    rows = DialogueRows(
+        [Dialogue("1", "x", "train", ("direct",), (turn,))], TOKENIZER, row_tokens=16, rows_per_step=1, seed=0
+    )
+    (step,) = rows.steps(0)
+    assert rows.batch(step).tokens_BT[0, 1].item() == TOKENIZER.condition_ids(["direct"])[0]
