@@ -7,6 +7,7 @@ stops, edits or regenerations can make it stale (DESIGN 3.3); what can go wrong 
 Sessions take turns token by token, so a slow reader holds up nobody. No two sessions ever share a cache.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from reasoning_core.attention import AttentionView
 from reasoning_core.cache import KVCache
 from reasoning_core.checkpoint import Checkpoint
 from reasoning_core.layout import RowLayout, Span, SpanKind, lay_out
-from reasoning_core.sampling import Sampler, Sampling
+from reasoning_core.sampling import Sampler, Sampling, log_probability
 from reasoning_core.tokenizer import CoreTokenizer
 
 
@@ -52,13 +53,26 @@ class Generation:
     It holds a session until it has been read to its end or closed, whichever comes first.
     """
 
-    def __init__(self, tokens: Iterator[int], usage: Usage, release: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        tokens: Iterator[int],
+        usage: Usage,
+        release: Callable[[], None],
+        log_probabilities: Sequence[float] = (),
+    ) -> None:
         self._tokens = tokens
         self._release = release
+        self._log_probabilities = log_probabilities
         self.usage = usage
 
     def __iter__(self) -> Iterator[int]:
         return self._tokens
+
+    @property
+    def confidence(self) -> float | None:
+        """The geometric mean of the probabilities of the tokens so far; None where the core does not tell them."""
+        known = self._log_probabilities
+        return min(1.0, math.exp(sum(known) / len(known))) if known else None
 
     def close(self) -> None:
         """Stop early and give the session's cache back."""
@@ -128,8 +142,9 @@ class Engine:
             raise ValueError("a response is written to a prompt block: the conversation must end in one")
         entry = self._take(tokens, row.block_T.tolist())
         usage = Usage(len(tokens), entry.cache.length)
-        release = self._releaser(entry)
-        return Generation(self._decode(entry, release, tokens, row, sampling, guide, cancel), usage, release)
+        release, log_probabilities = self._releaser(entry), list[float]()
+        written = self._decode(entry, release, tokens, row, sampling, guide, cancel, log_probabilities)
+        return Generation(written, usage, release, log_probabilities)
 
     def _decode(
         self,
@@ -140,6 +155,7 @@ class Engine:
         sampling: Sampling,
         guide: Guide | None,
         cancel: threading.Event | None,
+        log_probabilities: list[float],
     ) -> Iterator[int]:
         try:
             sampler, generated = Sampler(sampling), list[int]()
@@ -148,6 +164,7 @@ class Engine:
             while len(generated) < room and not (cancel is not None and cancel.is_set()):
                 token = sampler.choose(logits_V, guide.allowed(generated) if guide else None)
                 generated.append(token)
+                log_probabilities.append(log_probability(logits_V, token))
                 yield token
                 if token == self.tokenizer.eoa_id or len(generated) == room:
                     return

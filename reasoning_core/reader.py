@@ -53,7 +53,8 @@ class Answer:
     """How it ended. `kind` is answer, refusal, question, quotation or stopped.
 
     `verified` means that every line holds, every fact is sourced and the mechanical reading agrees; `problems` says
-    what failed or could not be confirmed.
+    what failed or could not be confirmed. `confidence` is the geometric mean of the probabilities that the core gave
+    to the tokens it wrote, before the guide forbade any; None where the core does not tell them.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Answer:
     cached_tokens: int
     new_tokens: int
     core: str
+    confidence: float | None = None
 
 
 ReaderEvent = TextDelta | WorkingLine | Retrying | Answer
@@ -157,6 +159,7 @@ class Reader:
             cached_tokens=generation.usage.cached,
             new_tokens=len(tokens),
             core=self.core,
+            confidence=generation.confidence,
         )
         if cancel is not None and cancel.is_set():
             return replace(draft, kind="stopped", problems=("the answer was stopped",))

@@ -42,3 +42,8 @@ class Sampler:
         # Measured from the largest logit, so that no temperature, however small, divides its way to infinity.
         weights = torch.softmax((logits_V - logits_V.max()).double() / self._sampling.temperature, dim=-1)
         return int(torch.multinomial(weights, 1, generator=self._generator))
+
+
+def log_probability(logits_V: Tensor, token: int) -> float:
+    """Return how likely the core itself held a token: at temperature 1, whatever a guide forbids."""
+    return float(logits_V[token] - logits_V.logsumexp(dim=-1))

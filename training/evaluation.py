@@ -1,49 +1,40 @@
-"""Suites of held-out dialogues, read by the very reader that serves (DESIGN 4), and scored.
+"""Asking a core the questions of a suite, by the very reader that serves (DESIGN 4), and scoring the answers.
 
-A suite is a split of the generator with a fixed seed, or a file of dialogues. Each exchange is one case; the history
-given to the reader is the expected one, so that a mistake is counted once.
+Each exchange is one case; the history given to the reader is the expected one, so that a mistake is counted once.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from reasoning_core.prompt import Turn
 from reasoning_core.reader import Answer, Reader
 from reasoning_core.response import Response
-from training.generator import generate
-from training.instructions import Dialogue, Exchange, read_dialogues
-from training.rulebook import load_rulebooks
+from training.case_file import CaseFile
+from training.instructions import Dialogue, Exchange
 from training.scoring import ScoredCase
+from training.suites import SUITES, load_suite, unit_of, variant_of
 
-SUITES = ("values", "entities", "phrasings", "families", "turns", "refusal", "ask-back", "counterfactual")
-_SEED = 20_260_523
-
-
-def load_suite(name: str, limit: int) -> list[Dialogue]:
-    """Return the dialogues of a named suite, or of a JSONL file, until they hold `limit` questions.
-
-    Raises:
-        ValueError: neither a suite nor a file.
-    """
-    if name in SUITES:
-        return list(_until(generate(load_rulebooks(None), limit, _SEED, name), limit))
-    if not Path(name).is_file():
-        raise ValueError(f"unknown suite {name!r}: use one of {', '.join(SUITES)}, or a JSONL file of dialogues")
-    return list(_until(read_dialogues(Path(name)), limit))
+__all__ = ["SUITES", "evaluate", "load_suite", "scored"]
 
 
-def evaluate(reader: Reader, dialogues: Iterable[Dialogue], on_case: Callable[[ScoredCase], None]) -> list[ScoredCase]:
-    """Ask every question of the dialogues and return the scored cases."""
+def evaluate(
+    reader: Reader,
+    dialogues: Iterable[Dialogue],
+    on_case: Callable[[ScoredCase], None],
+    kept: CaseFile | None = None,
+) -> list[ScoredCase]:
+    """Ask every question of the dialogues and return the scored cases; those that are `kept` are not asked again."""
     cases = []
     for dialogue in dialogues:
-        history: list[Turn] = []
-        for number, (exchange, turn) in enumerate(zip(dialogue.exchanges, dialogue.turns(), strict=True), start=1):
-            *_, last = reader.read(history, turn.question, turn.passages)
-            assert isinstance(last, Answer)
-            case = scored(f"{dialogue.id}#{number}", exchange, last)
+        for turn in range(1, len(dialogue.exchanges) + 1):
+            case = kept.find(dialogue, turn) if kept else None
+            if case is None:
+                case = _asked(reader, dialogue, turn)
+                if kept:
+                    kept.keep(dialogue, turn, case)
             on_case(case)
             cases.append(case)
-            history.append(turn)
     return cases
 
 
@@ -64,13 +55,26 @@ def scored(case_id: str, exchange: Exchange, answer: Answer) -> ScoredCase:
         num_lines=len(answer.working),
         num_lines_that_hold=sum(verdict.holds for verdict in answer.working),
         verified=answer.verified,
+        confidence=answer.confidence,
+        num_tokens=answer.new_tokens,
+        text=answer.text,
+        working=answer.working,
+        problems=answer.problems,
     )
 
 
-def _until(dialogues: Iterable[Dialogue], limit: int) -> Iterator[Dialogue]:
-    questions = 0
-    for dialogue in dialogues:
-        if questions >= limit:
-            return
-        questions += len(dialogue.exchanges)
-        yield dialogue
+def case_id(dialogue: Dialogue, turn: int) -> str:
+    """Return the name of one question of a suite; turns count from 1."""
+    return f"{dialogue.id}#{turn}"
+
+
+def _asked(reader: Reader, dialogue: Dialogue, turn: int) -> ScoredCase:
+    """Ask one question after the expected turns before it."""
+    history: tuple[Turn, ...] = dialogue.turns()[: turn - 1]
+    asked = dialogue.turns()[turn - 1]
+    started = time.perf_counter()
+    *_, last = reader.read(history, asked.question, asked.passages)
+    seconds = time.perf_counter() - started
+    assert isinstance(last, Answer)
+    case = scored(case_id(dialogue, turn), dialogue.exchanges[turn - 1], last)
+    return replace(case, dialogue=unit_of(dialogue), turn=turn, variant=variant_of(dialogue), seconds=round(seconds, 3))

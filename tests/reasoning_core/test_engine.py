@@ -1,12 +1,15 @@
 """The engine: which cached prefix is usable, seeds, restrictions, limits, cancellation."""
 
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reasoning_core.attention import AttentionView
 from reasoning_core.engine import BusyError, ContextOverflow, Engine, usable_prefix
 from reasoning_core.layout import Layout, Span, SpanKind, lay_out
 from reasoning_core.sampling import Sampling
@@ -56,6 +59,30 @@ def test_a_second_turn_computes_only_what_is_new():
     turn = [*PROMPT, Span(SpanKind.RESPONSE, (*first[:3], 11)), Span(SpanKind.PROMPT, (6, 33, 7))]
     usage = engine.generate(turn, Sampling()).usage
     assert (usage.prompt, usage.cached) == (12, 8), "all but the last sampled token, which was never fed"
+
+
+class OnlyEven:
+    """Forbids half of the vocabulary."""
+
+    def allowed(self, generated):
+        return range(20, 200, 2)
+
+
+@pytest.mark.parametrize("guide", [None, OnlyEven()])
+@pytest.mark.parametrize("temperature", [0.0, 1.3])
+def test_confidence_is_the_geometric_mean_of_what_a_full_forward_gives_the_tokens(temperature, guide):
+    checkpoint = tiny_checkpoint()
+    generation = Engine(checkpoint).generate(PROMPT, Sampling(temperature, 3, 9), guide)
+    assert generation.confidence is None, "nothing is written yet"
+    written = list(generation)
+    row = lay_out([[*PROMPT, Span(SpanKind.RESPONSE, tuple(written))]], Layout.TURN_BLOCKS)
+    tokens = torch.tensor([[*PROMPT[0].tokens, *written]])
+    view = AttentionView(row.position_T[None], row.mask_QK()[None, None])
+    with torch.inference_mode():
+        logits = checkpoint.model.lm_head(checkpoint.model.model(tokens, view))[0]
+    before = len(PROMPT[0].tokens) - 1
+    logs = [float(logits[before + n].log_softmax(-1)[token]) for n, token in enumerate(written)]
+    assert generation.confidence == pytest.approx(math.exp(sum(logs) / len(logs)), rel=1e-4)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.3])
