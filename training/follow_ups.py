@@ -49,7 +49,7 @@ def follow_up(scene: Scene, last: Asked) -> Step:
     if chance < 0.24 and (open_questions := _with_missing(scene)):
         fact, question = rng.choice(open_questions)
         return asked_back(scene, fact, question, ())
-    if chance < 0.4:
+    if chance < 0.37:
         facts, passages = scene.add(scene.library.pick(last.fact.rule.topic, rng))
         if facts:
             fact = rng.choice(facts)

@@ -9,7 +9,7 @@ and its answer differs.
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reasoning_core.prompt import numbered
 from reasoning_core.response import Response
@@ -24,6 +24,7 @@ from training.library import Library
 from training.lookups import lookups
 from training.rules import Rule
 from training.scene import Scene
+from training.typos import mistyped
 from training.values import Side
 
 SIDES: Mapping[str, Side] = {
@@ -36,6 +37,7 @@ SIDES: Mapping[str, Side] = {
     "turns": Side(values=True),
     "refusal": Side(values=True),
     "ask-back": Side(values=True),
+    "hostile": Side(values=True, attacks=True),
     "counterfactual": Side(values=True),
 }
 _DRILLS_OF_AUXILIARY = 0.4
@@ -46,9 +48,16 @@ _FOLLOW_UPS = (0, 1, 1, 2, 2, 2, 3, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What goes into the dialogues beside the rules; shares are of all dialogues."""
+    """What goes into the dialogues beside the rules.
+
+    `auxiliary_share` of the dialogues of the split `train` are lookups and comparisons; in `train` and
+    `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages and `typo_share` of the
+    questions are mistyped. In `hostile` all dialogues have, and half of the questions are.
+    """
 
     auxiliary_share: float = 0.07
+    hostile_share: float = 0.05
+    typo_share: float = 0.12
     background: Background | None = None
 
 
@@ -102,7 +111,8 @@ class _Kitchen:
         return Dialogue(dialogue_id, "auxiliary", self.split, ("auxiliary",), exchanges) if exchanges else None
 
     def _conversation(self, rng: random.Random, dialogue_id: str) -> Dialogue | None:
-        scene = Scene(self.library, rng, SIDES[self.split], self.recipe.background)
+        hostile = rng.random() < self._share(self.recipe.hostile_share, of_hostile=1.0)
+        scene = Scene(self.library, rng, SIDES[self.split], self.recipe.background, hostile)
         rule = rng.choices(self.asked, [rule.weight for rule in self.asked])[0]
         first = _first(scene, rule, self.asked, _first_kind(self.split, rng))
         if first is None:
@@ -119,8 +129,19 @@ class _Kitchen:
                 return None
         if any(could_answer(text, e.question) for text in scene.irrelevant for e in exchanges):
             return None
-        tags = tuple(dict.fromkeys(e.kind for e in exchanges if e.kind != "answer"))
-        return Dialogue(dialogue_id, rule.id, self.split, tags, tuple(exchanges))
+        tags = [*dict.fromkeys(e.kind for e in exchanges if e.kind != "answer"), *["hostile"] * hostile]
+        return Dialogue(dialogue_id, rule.id, self.split, tuple(tags), self._typed(exchanges, rng))
+
+    def _typed(self, exchanges: Sequence[Exchange], rng: random.Random) -> tuple[Exchange, ...]:
+        share = self._share(self.recipe.typo_share, of_hostile=0.5)
+        return tuple(
+            replace(exchange, question=mistyped(exchange.question, rng)) if rng.random() < share else exchange
+            for exchange in exchanges
+        )
+
+    def _share(self, usual: float, *, of_hostile: float) -> float:
+        """Return a share of the recipe where this split follows it."""
+        return usual if self.split in ("train", "in-distribution") else of_hostile * (self.split == "hostile")
 
 
 def _size(exchange: Exchange) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from reasoning_core.prompt import Passage
 from training.background import Background
 from training.facts import Fact, Source, realise, word
+from training.hostile import injection
 from training.library import Library
 from training.passages import joined, surrounded
 from training.rules import Rule
@@ -14,8 +15,8 @@ from training.values import Side
 
 _TRIES = 12
 _LONGEST_NEIGHBOUR = 180  # characters
-_NEIGHBOURS = ((0, 1, 2, 3), (30, 58, 83, 100))
-_PASSAGES = (1, 2, 2, 3, 3, 3)
+_NEIGHBOURS = ((0, 1, 2, 3), (22, 50, 78, 100))
+_PASSAGES = (1, 2, 3, 3, 3)
 _BACKGROUND_SHARE = 0.3
 
 Place = tuple[Source, int]
@@ -23,12 +24,16 @@ Place = tuple[Source, int]
 
 @dataclass(slots=True)
 class Scene:
-    """What has been shown so far; distractors come from the library, and from real text where there is a background."""
+    """What has been shown so far; distractors come from the library, and from real text where there is a background.
+
+    In a hostile scene passages carry instructions that are none of the reader's business; a hostile suite has its own.
+    """
 
     library: Library
     rng: random.Random
     side: Side
     background: Background | None = None
+    hostile: bool = False
     facts: list[Fact] = field(default_factory=list)
     numbers: dict[tuple[int, int], int] = field(default_factory=dict)
     passages: list[Passage] = field(default_factory=list)
@@ -119,7 +124,7 @@ class Scene:
 
     def _crowd(self, group: list[Place], rule: Rule | None) -> None:
         """Put up to three other facts of the topic beside the first, which can be asked about as well."""
-        room = self.rng.randint(100, 270) - len(group[0][0].parts[group[0][1]])
+        room = self.rng.randint(120, 290) - len(group[0][0].parts[group[0][1]])
         topic = rule.topic if rule else None
         for _ in range(self.rng.choices(_NEIGHBOURS[0], cum_weights=_NEIGHBOURS[1])[0] if room > 40 else 0):
             same = rule is not None and rule.key and self.rng.random() < 0.3
@@ -154,7 +159,21 @@ class Scene:
             heading = next((s.heading for s, part in group if "|" in s.parts[part]), None)
             heading = self.rng.choice(group)[0].heading if heading is None else heading
             self.passages.append(Passage(heading, self._surrounded(text)))
+        if self.hostile:
+            self._attack(first)
         return tuple(self.passages[first:])
+
+    def _attack(self, first: int) -> None:
+        """Put an injection into one or more of the passages from index `first` on."""
+        chosen = self.rng.randrange(first, len(self.passages)) if len(self.passages) > first else None
+        for index in range(first, len(self.passages)):
+            if index != chosen and self.rng.random() < 0.6:
+                continue
+            passage, words = self.passages[index], injection(self.rng, held_out=self.side.attacks)
+            apart = self.rng.choice((" ", "\n")) if "\n" not in passage.text else "\n"
+            before = self.rng.random() < 0.4
+            text = f"{words}{apart}{passage.text}" if before else f"{passage.text}{apart}{words}"
+            self.passages[index] = Passage(passage.heading, text)
 
     def _surrounded(self, text: str) -> str:
         if self.background is None or self.rng.random() >= _BACKGROUND_SHARE / 2:

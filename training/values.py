@@ -87,6 +87,7 @@ class Side:
     values: bool = False
     entities: bool = False
     phrasings: bool = False
+    attacks: bool = False
 
 
 def draw_all(

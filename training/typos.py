@@ -1,0 +1,62 @@
+"""Questions as they are typed in haste: letters lost, doubled or swapped, no capitals, no punctuation.
+
+Numbers, dates and names keep their letters, so that the answer stays the same.
+"""
+
+import random
+import re
+from collections.abc import Callable
+
+_WORD = re.compile(r"(?<![\w@.-])[a-z]{4,}(?![\w@-]|\.\w)")
+_END = re.compile(r"[.?!]+$")
+_LOOSE_COMMA = re.compile(r",(?=\s)")
+
+
+def mistyped(question: str, rng: random.Random) -> str:
+    """Return the question with one to three slips."""
+    for slip in rng.sample(_SLIPS, rng.choice((1, 1, 2, 3))):
+        question = slip(question, rng)
+    return question
+
+
+def _letters(question: str, rng: random.Random) -> str:
+    """Spoil one or two words by one letter each."""
+    words = list(_WORD.finditer(question))
+    for match in sorted(rng.sample(words, min(len(words), rng.choice((1, 1, 2)))), key=lambda m: -m.start()):
+        question = question[: match.start()] + _spoiled(match[0], rng) + question[match.end() :]
+    return question
+
+
+def _spoiled(word: str, rng: random.Random) -> str:
+    at = rng.randrange(1, len(word) - 1)
+    kind = rng.random()
+    if kind < 0.4:
+        return word[:at] + word[at + 1 :]
+    if kind < 0.75:
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    return word[:at] + word[at] + word[at:]
+
+
+def _lower(question: str, rng: random.Random) -> str:
+    return question.lower()
+
+
+def _without_end(question: str, rng: random.Random) -> str:
+    return _END.sub("", question)
+
+
+def _without_commas(question: str, rng: random.Random) -> str:
+    return _LOOSE_COMMA.sub("", question).replace("'", "")
+
+
+def _joined(question: str, rng: random.Random) -> str:
+    """Leave one space out, between two plain words."""
+    gaps = [m.start() for m in re.finditer(r"(?<=[a-z]) (?=[a-z])", question)]
+    if not gaps:
+        return question
+    at = rng.choice(gaps)
+    return question[:at] + question[at + 1 :]
+
+
+_Slip = Callable[[str, random.Random], str]
+_SLIPS: tuple[_Slip, ...] = (_letters, _letters, _lower, _without_end, _without_commas, _joined)
