@@ -80,7 +80,7 @@ def test_a_line_cut_by_a_kill_is_dropped_and_written_again(path: Path, left: int
 @pytest.mark.parametrize("content", ['{"some": "json"}\n', "text\n", '{"some": "json"}', '{"core_sha256": "core"}\n'])
 def test_another_file_is_refused_and_left_as_it_is(path: Path, content: str):
     path.write_text(content)
-    with pytest.raises(ValueError, match="scored case.*name another file"):
+    with pytest.raises(ValueError, match=r"scored case.*name another file"):
         CaseFile(path, "core", "reader")
     assert path.read_text() == content
 

@@ -1,5 +1,6 @@
 """Bootstrap intervals against a loop that resamples by hand."""
 
+import math
 import random
 import statistics
 
@@ -33,7 +34,7 @@ def brute_force(figure: Ratio, bootstrap: Bootstrap) -> list[float]:
 @given(DIALOGUES)
 def test_an_interval_equals_that_of_resampling_by_hand(dialogues):
     figure = ratio(dialogues)
-    known = [value for value in brute_force(figure, FEW) if value == value]
+    known = [value for value in brute_force(figure, FEW) if not math.isnan(value)]
     (interval,) = intervals({"figure": figure}, FEW).values()
     if not known:
         assert interval is None

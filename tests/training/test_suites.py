@@ -60,5 +60,5 @@ def test_a_limit_never_cuts_a_trio(tmp_path: Path):
 
 
 def test_what_is_neither_a_suite_nor_a_file_is_one_sentence():
-    with pytest.raises(ValueError, match="unknown suite 'nonsense': use one of .*values"):
+    with pytest.raises(ValueError, match=r"unknown suite 'nonsense': use one of .*values"):
         load_suite("nonsense", 3)
