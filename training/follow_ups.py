@@ -34,6 +34,7 @@ _CORRECTIONS = (
     "Wait, {}.",
     "Oh, I meant {}, sorry.",
 )
+_TRIES = 5
 
 Step = tuple[Exchange, Asked]
 
@@ -90,7 +91,12 @@ def _given(scene: Scene, last: Asked, template: str) -> Step:
 
 
 def _changed(scene: Scene, last: Asked, template: str) -> Step:
-    return answered(scene, last.fact, last.question, (), template, unchanged(template, last))
+    """Ask the same with another input; nobody repeats the value just given, so that one is drawn again."""
+    for _ in range(_TRIES):
+        exchange, asked = answered(scene, last.fact, last.question, (), template, unchanged(template, last))
+        if asked.inputs != last.inputs:
+            break
+    return exchange, asked
 
 
 def _other_key_templates(question: Question) -> list[str]:

@@ -37,14 +37,24 @@ def joined(texts: Sequence[str], rng: random.Random) -> str:
     if shape < 0.3 or any(text.startswith("- ") for text in texts):
         bullet = "- " if any(text.startswith("- ") for text in texts) else rng.choice(_BULLETS)
         return "\n".join(text if text.startswith("- ") else f"{bullet}{text}" for text in texts)
-    return "\n".join(texts) if shape < 0.42 else " ".join(texts)
+    return "\n".join(texts) if shape < 0.42 else " ".join(f"{text}{'' if _closed(text) else '.'}" for text in texts)
+
+
+def beside(text: str, other: str, *, before: bool) -> str:
+    """Put another sentence before or behind a passage, on the same line where both are running text."""
+    first, second = (other, text) if before else (text, other)
+    if "\n" in text or "\n" in other or text.startswith(("- ", "* ", "| ")):
+        return f"{first}\n{second}"
+    return f"{first}{'' if _closed(first) else '.'} {second}"
 
 
 def surrounded(text: str, rng: random.Random) -> str:
     """Put sentences that say nothing before or behind a passage now and then."""
-    apart = "\n" if "\n" in text or text.startswith(("- ", "| ")) else " "
-    if rng.random() < _NOISE_SHARE:
-        text = f"{noise_sentence(rng)}{apart}{text}"
-    if rng.random() < _NOISE_SHARE:
-        text = f"{text}{apart}{noise_sentence(rng)}"
+    for before in (True, False):
+        if rng.random() < _NOISE_SHARE:
+            text = beside(text, noise_sentence(rng), before=before)
     return text
+
+
+def _closed(text: str) -> bool:
+    return text.endswith((".", "!", "?", ":", ";"))

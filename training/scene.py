@@ -9,7 +9,7 @@ from training.background import Background
 from training.facts import Fact, Source, realise, word
 from training.hostile import injection
 from training.library import Library
-from training.passages import joined, surrounded
+from training.passages import beside, joined, surrounded
 from training.rules import Rule
 from training.values import Side
 
@@ -170,18 +170,14 @@ class Scene:
             if index != chosen and self.rng.random() < 0.6:
                 continue
             passage, words = self.passages[index], injection(self.rng, held_out=self.side.attacks)
-            apart = self.rng.choice((" ", "\n")) if "\n" not in passage.text else "\n"
-            before = self.rng.random() < 0.4
-            text = f"{words}{apart}{passage.text}" if before else f"{passage.text}{apart}{words}"
-            self.passages[index] = Passage(passage.heading, text)
+            self.passages[index] = Passage(passage.heading, beside(passage.text, words, before=self.rng.random() < 0.4))
 
     def _surrounded(self, text: str) -> str:
         if self.background is None or self.rng.random() >= _BACKGROUND_SHARE / 2:
             return surrounded(text, self.rng)
-        beside = self.background.sentence(self.rng)
-        self.irrelevant.append(beside)
-        apart = "\n" if "\n" in text or text.startswith(("- ", "| ")) else " "
-        return f"{beside}{apart}{text}" if self.rng.random() < 0.5 else f"{text}{apart}{beside}"
+        sentence = self.background.sentence(self.rng)
+        self.irrelevant.append(sentence)
+        return beside(text, sentence, before=self.rng.random() < 0.5)
 
     def _show_background(self) -> None:
         assert self.background is not None

@@ -13,9 +13,9 @@ _LOOSE_COMMA = re.compile(r",(?=\s)")
 
 
 def mistyped(question: str, rng: random.Random) -> str:
-    """Return the question with one to three slips."""
-    for slip in rng.sample(_SLIPS, rng.choice((1, 1, 2, 3))):
-        question = slip(question, rng)
+    """Return the question with one to three slips; capitals go last, for they tell the names."""
+    for index in sorted(rng.sample(range(len(_SLIPS)), rng.choice((1, 1, 2, 3)))):
+        question = _SLIPS[index](question, rng)
     return question
 
 
@@ -59,4 +59,4 @@ def _joined(question: str, rng: random.Random) -> str:
 
 
 _Slip = Callable[[str, random.Random], str]
-_SLIPS: tuple[_Slip, ...] = (_letters, _letters, _lower, _without_end, _without_commas, _joined)
+_SLIPS: tuple[_Slip, ...] = (_letters, _letters, _joined, _without_end, _without_commas, _lower)
