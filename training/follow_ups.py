@@ -47,10 +47,10 @@ def follow_up(scene: Scene, last: Asked) -> Step:
     chance = rng.random()
     if chance < 0.15:
         return _refused(scene, last)
-    if chance < 0.24 and (open_questions := _with_missing(scene)):
+    if chance < 0.26 and (open_questions := _with_missing(scene)):
         fact, question = rng.choice(open_questions)
         return asked_back(scene, fact, question, ())
-    if chance < 0.37:
+    if chance < 0.38:
         facts, passages = scene.add(scene.library.pick(last.fact.rule.topic, rng))
         if facts:
             fact = rng.choice(facts)

@@ -153,7 +153,7 @@ def _first_kind(split: str, rng: random.Random) -> str:
     if split in ("refusal", "ask-back"):
         return split
     chance = rng.random()
-    return "refusal" if chance < 0.12 else "ask-back" if chance < 0.2 else "answer"
+    return "refusal" if chance < 0.13 else "ask-back" if chance < 0.24 else "answer"
 
 
 def _num_follow_ups(split: str, rng: random.Random) -> int:

@@ -10,7 +10,14 @@ from training.rules import Rule
 from training.values import Choice, Record
 
 _SLOT = re.compile(r"\{[^}]*\}")
-_ASKS_WHO = re.compile(r"(?i)(?:who|whom|whose|(?:to|with|which|what) (?:whom|team|person|role)|where do i turn)\b")
+_OPENINGS = {
+    "who": re.compile(r"(?i)(?:who|whom|whose|(?:to|with|which|what) (?:whom|team|person|role)|where do i turn)\b"),
+    "where": re.compile(r"(?i)where\b"),
+    "when": re.compile(r"(?i)(?:(?:by|until) )?when\b"),
+    "how much": re.compile(r"(?i)how much\b"),
+    "how long": re.compile(r"(?i)how (?:long|soon|fast)\b"),
+    "how often": re.compile(r"(?i)how often\b"),
+}
 
 
 class Library:
@@ -56,9 +63,12 @@ def _things(rule: Rule) -> list[tuple[str, Mapping[str, str]]]:
     return []
 
 
-def _what_is_asked(rule: Rule) -> frozenset[tuple[str, ...]]:
-    """Return what the questions of a rule ask for, without the things: stems, or that a person is sought."""
+def _what_is_asked(rule: Rule) -> frozenset[str]:
+    """Return what the questions of a rule ask for: the opening where that tells, otherwise their stems."""
     phrasings = [_SLOT.sub(" ", phrasing) for question in rule.questions for phrasing in question.phrasings]
-    return frozenset(
-        ("who",) if _ASKS_WHO.match(phrasing) else tuple(sorted(set(stems(phrasing)))) for phrasing in phrasings
-    )
+    return frozenset(_asked_for(phrasing) for phrasing in phrasings)
+
+
+def _asked_for(phrasing: str) -> str:
+    opening = next((name for name, pattern in _OPENINGS.items() if pattern.match(phrasing)), None)
+    return opening or " ".join(sorted(set(stems(phrasing))))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from reasoning_core.prompt import Passage
 from training.background import Background
+from training.expressions import Scalar
 from training.facts import Fact, Source, realise, word
 from training.hostile import injection
 from training.library import Library
@@ -17,7 +18,7 @@ _TRIES = 12
 _LONGEST_NEIGHBOUR = 180  # characters
 _NEIGHBOURS = ((0, 1, 2, 3), (22, 50, 78, 100))
 _PASSAGES = (1, 2, 3, 3, 3)
-_BACKGROUND_SHARE = 0.3
+_BACKGROUND_SHARE = 0.25
 
 Place = tuple[Source, int]
 
@@ -123,21 +124,31 @@ class Scene:
         return self.library.pick(rule.topic if rule is not None and chance < 0.75 else None, self.rng)
 
     def _crowd(self, group: list[Place], rule: Rule | None) -> None:
-        """Put up to three other facts of the topic beside the first, which can be asked about as well."""
-        room = self.rng.randint(120, 290) - len(group[0][0].parts[group[0][1]])
-        topic = rule.topic if rule else None
+        """Put up to three other facts beside the first, which can be asked about as well."""
+        source, part = group[0]
+        room = self.rng.randint(120, 290) - len(source.parts[part])
+        thing = next(fact.thing for fact in self.facts if fact.source is source)
         for _ in range(self.rng.choices(_NEIGHBOURS[0], cum_weights=_NEIGHBOURS[1])[0] if room > 40 else 0):
-            same = rule is not None and rule.key and self.rng.random() < 0.3
-            neighbour = rule if rule and same else self.library.pick(topic, self.rng)
+            neighbour, known = self._neighbour(rule, thing)
             if neighbour.table or len(neighbour.policy[0]) > 1:
                 continue
-            fact = self.invent(neighbour)[0]
+            fact = self.invent(neighbour, known)[0]
             text = fact.source.parts[0]
             if len(text) > min(room, _LONGEST_NEIGHBOUR) or self._mistakable(fact, group) or self.contradicts([fact]):
                 continue
             room -= len(text)
             self.facts.append(fact)
             group.insert(self.rng.randint(0, len(group)), (fact.source, 0))
+
+    def _neighbour(self, rule: Rule | None, thing: Scalar | None) -> tuple[Rule, dict[str, str] | None]:
+        """Return the same rule for another key, another rule about the same thing, or a rule of the topic."""
+        chance = self.rng.random()
+        if rule is not None and rule.key and chance < 0.3:
+            return rule, None
+        if thing is not None and chance < 0.5 and (others := self.library.about_thing(str(thing))):
+            other, known = self.rng.choice(others)
+            return other, dict(known)
+        return self.library.pick(rule.topic if rule else None, self.rng), None
 
     def _mistakable(self, fact: Fact, group: Sequence[Place]) -> bool:
         """Tell whether a quotation of one fact could be found in another fact of its passage."""
@@ -173,7 +184,7 @@ class Scene:
             self.passages[index] = Passage(passage.heading, beside(passage.text, words, before=self.rng.random() < 0.4))
 
     def _surrounded(self, text: str) -> str:
-        if self.background is None or self.rng.random() >= _BACKGROUND_SHARE / 2:
+        if self.background is None or self.rng.random() >= _BACKGROUND_SHARE:
             return surrounded(text, self.rng)
         sentence = self.background.sentence(self.rng)
         self.irrelevant.append(sentence)
