@@ -12,7 +12,7 @@ from training.instructions import Exchange
 from training.phrasing import render, slots, with_citations, working_line
 from training.rules import Question
 from training.scene import Scene
-from training.values import Around, Computed, Either, draw_all
+from training.values import Around, Computed, Either, Record, draw_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +67,20 @@ def asked_back(scene: Scene, fact: Fact, question: Question, passages: tuple[Pas
     template = one_phrasing(question.missing.phrasings, scene.rng, scene.side.phrasings)
     ask = render(question.missing.ask, bindings)
     exchange = Exchange(passages, render(template, bindings), (), ask, "question", fact.rule.id)
-    said = {name: bindings[name] for name in _names(template) & question.inputs.keys()}
-    return exchange, Asked(fact, question, said, answered=False)
+    told = _together(_names(template), question)
+    return exchange, Asked(fact, question, {name: bindings[name] for name in told}, answered=False)
 
 
 def completes(template: str, last: Asked) -> bool:
     """Tell whether a follow-up says everything that the question asked back still lacks."""
-    return said(last.question) <= _names(template) | last.inputs.keys()
-
-
-def said(question: Question) -> set[str]:
-    """Return the inputs that every phrasing of a question says."""
-    return set.intersection(*(_names(phrasing) for phrasing in question.phrasings)) & question.inputs.keys()
+    return _said(last.question) <= _together(_names(template), last.question) | last.inputs.keys()
 
 
 def unchanged(template: str, last: Asked) -> dict[str, Scalar]:
     """Return the inputs that a follow-up leaves as they were: those it does not say and does not depend on."""
     changed = _behind(_names(template), last.question)
-    return {name: value for name, value in kept(last).items() if name not in changed}
+    computed = {name for name, domain in last.question.inputs.items() if isinstance(domain, Computed)}
+    return {name: value for name, value in last.inputs.items() if name not in changed | computed}
 
 
 def kept(last: Asked) -> dict[str, Scalar]:
@@ -96,7 +92,7 @@ def kept(last: Asked) -> dict[str, Scalar]:
 def carries_over(template: str, question: Question) -> bool:
     """Tell whether a follow-up about another fact has all it needs: what was said, or what it says itself."""
     derived = {name for name, domain in question.inputs.items() if isinstance(domain, Computed | Either)}
-    return said(question) & derived <= _names(template)
+    return _said(question) & derived <= _names(template)
 
 
 def draw_inputs(scene: Scene, fact: Fact, question: Question, known: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -126,10 +122,24 @@ def _names(template: str) -> set[str]:
     return {name for name, _ in slots(template)}
 
 
+def _said(question: Question) -> set[str]:
+    """Return the inputs that every phrasing of a question says."""
+    return set.intersection(*(_together(_names(phrasing), question) for phrasing in question.phrasings))
+
+
+def _together(names: set[str], question: Question) -> set[str]:
+    """Return the inputs among `names`, with all that belong to the same record."""
+    found = names & question.inputs.keys()
+    for domain in question.inputs.values():
+        if isinstance(domain, Record) and names & domain.options[0].keys():
+            found |= domain.options[0].keys()
+    return found
+
+
 def _behind(names: set[str], question: Question) -> set[str]:
     """Return `names` and every input that they are drawn from."""
     reached: set[str] = set()
-    waiting: list[str] = list(names)
+    waiting: list[str] = list(_together(names, question))
     while waiting:
         name = waiting.pop()
         if name in reached:
