@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
-from training import data_commands, evaluate_command, fit_command, sizes_command
+from training import data_commands, evaluate_command, fit_command, sizes_command, track_command
 from training.terminal import error_console
 
 
@@ -22,6 +22,7 @@ def command_line() -> typer.Typer:
     data_commands.register(root)
     sizes_command.register(root)
     fit_command.register(root)
+    track_command.register(root)
     evaluate_command.register(root)
     return root
 
