@@ -30,6 +30,9 @@ ONE_QUESTION = pytest.mark.parametrize(
 BESIDE = tuple(rule for rule in RULES if rule.id in ("location", "contact-person", "form-name"))
 PLAIN = Recipe(auxiliary_share=0, hostile_share=0, typo_share=0)
 VERDICT = re.compile(r"(Yes|No)\b")
+# "a university" and "an hour" are right: words whose first sound is not that of their first letter are left out.
+WRONG_ARTICLE = re.compile(r"\ba (?=[aeioAEIO](?!ne\b|u))\w+|\ba (?=u[^ns])\w+|\ban (?=[b-df-gj-np-tv-z])\w+")
+PLURAL_OF_ONE = re.compile(r"(?<![\w.,$-])1 (?:hours|days|weeks|months|years)\b")
 
 
 def dialogues_about(rule: Rule, question: Question, count: int) -> Iterator[Dialogue]:
@@ -67,7 +70,7 @@ def keys_of(rule: Rule) -> set[str]:
 @ONE_QUESTION
 def test_each_question_is_answered_from_evidence_that_stands_in_the_cited_passage(rule: Rule, question: Question):
     seen = 0
-    for exchange, texts, asked in answers(dialogues_about(rule, question, 8), rule.id):
+    for exchange, texts, asked in answers(dialogues_about(rule, question, 6), rule.id):
         response = Response(exchange.working, exchange.answer)
         quotes = [quote for line in exchange.working if (quote := parse_quote(line))]
         assert quotes
@@ -77,7 +80,7 @@ def test_each_question_is_answered_from_evidence_that_stands_in_the_cited_passag
         assert all(check(line, texts).holds for line in exchange.working), exchange
         assert ungrounded(response, citations(response, texts), texts, asked) == (), exchange
         seen += 1
-    assert seen >= 4
+    assert seen >= 3
 
 
 @ONE_QUESTION
@@ -106,6 +109,19 @@ def test_the_value_asked_for_differs_from_case_to_case(rule: Rule):
             for case in cases
         }
         assert len(given) > 1, question.name
+
+
+@ONE_RULE
+def test_articles_and_plurals_fit_what_follows_them(rule: Rule):
+    rng = random.Random(rule.id)
+    for question in rule.questions:
+        for case in bindings_of(rule, question, 12):
+            policy = [part for parts in rule.policy for part in parts if "{table}" not in part]
+            asked = [*question.phrasings, *question.changed, *(question.missing.phrasings if question.missing else ())]
+            for template in (rng.choice(policy or asked), *asked):
+                text = render(template, case)
+                wrong = WRONG_ARTICLE.search(text) or PLURAL_OF_ONE.search(text)
+                assert wrong is None, text
 
 
 def test_no_two_families_ask_the_same_of_the_same_thing():
