@@ -48,12 +48,10 @@ class World:
         return self.rank == 0
 
     def shard(self, module: nn.Module) -> None:
-        """Share the parameters of a module out over the processes; gradients are summed, not averaged."""
+        """Share the parameters of a module out over the processes; gradients become the mean of theirs."""
         if self.size > 1:
             mesh = init_device_mesh(self.device.type, (self.size,))
-            sharded = fully_shard(module, mesh=mesh, reshard_after_forward=False)
-            assert isinstance(sharded, FSDPModule)
-            sharded.set_gradient_divide_factor(1.0)
+            fully_shard(module, mesh=mesh, reshard_after_forward=False)
 
     def await_last_share(self, module: nn.Module, *, is_last: bool) -> None:
         """Sum gradients over the processes only behind the last share of a step."""

@@ -28,9 +28,9 @@ def write_core(
         names[id(parameter)]: whole(value)
         for parameter, value in zip(average.parameters, average.averages, strict=True)
     }
+    fixed = {name: whole(value) for name, value in model.state_dict().items() if name not in averages}
     if world.is_first:
         finished = HrmTextCore(model.config)
-        fixed = {name: whole(value) for name, value in model.state_dict().items() if name not in averages}
         finished.load_state_dict(fixed | averages)
         # Shipped weights are bfloat16: half the bytes, and what a core is served with everywhere else.
         save_checkpoint(

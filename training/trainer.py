@@ -149,7 +149,7 @@ class Trainer:
             world.await_last_share(self._loss, is_last=number == len(shares))
             # Each token counts the same, whichever row, share or process it lies in.
             loss = self._loss(batch, schedule.grad_calls_at(step)) / num_supervised
-            loss.backward()
+            (loss * world.size).backward()  # gradients are averaged over the processes
             value, num_tokens = value + float(loss.detach()), num_tokens + batch.num_tokens
         value = world.summed(value)
         if not math.isfinite(value):
