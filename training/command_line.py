@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
-from training import data_commands, evaluate_command, fit_command, sizes_command, track_command
+from training import data_commands, evaluate_command, export_command, fit_command, sizes_command, track_command
 from training.terminal import error_console
 
 
@@ -24,6 +24,7 @@ def command_line() -> typer.Typer:
     fit_command.register(root)
     track_command.register(root)
     evaluate_command.register(root)
+    export_command.register(root)
     return root
 
 
