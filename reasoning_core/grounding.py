@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reasoning_core.response import Response, without_citations
 from reasoning_core.words import content_words, sentence_spans
-from reasoning_core.working import numbers_in, parse_quote
+from reasoning_core.working import numbers_in, parse_quote, spellings
 
 _VERDICT = re.compile(r"(yes|no)\b", re.I)
 _PUNCTUATION = ".,;:!?()[]\"'$"
@@ -52,12 +52,12 @@ def ungrounded(
     claims = [line for line in response.working if parse_quote(line) is None]
     evidence = [passages[c.n][c.start : c.end] for c in found]
     source_text = "\n".join((*evidence, *questions))
-    sourced = {_plain(value) for value in numbers_in(source_text)}
+    sourced = {_plain(value) for value in spellings(source_text)}
     missing: list[str] = []
     for line in claims:
         operands, results = _operands_and_results(line)
         missing += [value for value in operands if _plain(value) not in sourced]
-        sourced |= {_plain(value) for value in results}
+        sourced |= {_plain(value) for value in spellings("\n".join(results))}
     answer = without_citations(response.answer)
     missing += [value for value in numbers_in(answer) if _plain(value) not in sourced]
     # A name may stand beside the quote: "Signvault is our tool for time sheets".

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 
 from reasoning_core.tokenizer import CoreTokenizer
-from reasoning_core.working import calculate, numbers_in, parse_quote
+from reasoning_core.working import calculate, parse_quote, spellings
 
 _MAX_QUOTE_CHARACTERS = 160
 _MIN_QUOTE_CHARACTERS = 4
@@ -84,7 +84,7 @@ class WorkingGuide:
     def _known(self, lines: Sequence[str]) -> set[str]:
         quotes = [quote.words for line in lines if (quote := parse_quote(line))]
         results = [line.rpartition(" = ")[2] for line in lines if " = " in line and not parse_quote(line)]
-        return set(numbers_in("\n".join((*(self._questions or ()), *quotes, *results))))
+        return spellings("\n".join((*(self._questions or ()), *quotes, *results)))
 
     def _in_quote(self, written: str) -> Sequence[int] | None:
         words, closed, rest = written.partition('"')

@@ -18,7 +18,7 @@ from reasoning_core.grounding import PassageCitation, sentence_span
 from reasoning_core.prompt import Passage
 from reasoning_core.response import Response
 from reasoning_core.words import content_words, sentence_spans
-from reasoning_core.working import check, numbers_in, parse_quote
+from reasoning_core.working import check, numbers_in, parse_quote, spellings
 
 # The doubts that reading again, with the eye on the sentence that fits best, may remove.
 OFF_TOPIC = "the cited words share too little with the question"
@@ -176,10 +176,10 @@ def _wrong_kind_of_value(response: Response, question: str, sentences: Sequence[
     if least and re.search(r"\b(at most|maximum|limit)\b", last, re.I):
         return ["the question asks for a maximum"]
     claims = [line for line in response.working if parse_quote(line) is None]
-    if claims and not set(numbers_in(claims[0])) & set(numbers_in(text)):
+    if claims and not set(numbers_in(claims[0])) & spellings(text):
         return ["the working does not use the cited words"]
     only_asked = set(numbers_in(response.short_answer)) & set(numbers_in(question))
-    read = set(numbers_in("\n".join((*sentences, *(line for line in response.working if " = " in line)))))
+    read = spellings("\n".join((*sentences, *(line for line in response.working if " = " in line))))
     return ["the value stands only in the question"] if only_asked - read else []
 
 
@@ -212,7 +212,7 @@ def _verdict(claim: str, questions: Sequence[str], sentence: str) -> bool | None
         return None
     asked, relation, bound = words
     # "What if it were 80?" replaces the number of the question before it.
-    if asked not in (numbers_in(questions[-1]) or numbers_in(question)) or bound not in numbers_in(sentence):
+    if asked not in (spellings(questions[-1]) or spellings(question)) or bound not in spellings(sentence):
         return None
     if _STRICT.search(sentence) and check(f"{asked} = {bound}", {}).holds:
         return None

@@ -29,10 +29,19 @@ _COMPARISON = re.compile(rf"(?P<left>{_DATE}|{_NUMBER}) (?P<op>>=|<=|!=|>|<|=) (
 _PERCENT = re.compile(rf"(?P<rate>{_NUMBER}) % of (?P<whole>{_NUMBER})")
 _DATE_SHIFT = re.compile(rf"(?P<day>{_DATE}) (?P<sign>[+-]) (?P<count>\d{{1,5}}) (?P<unit>[dwmy])")
 _DATE_SPAN = re.compile(rf"(?P<late>{_DATE}) - (?P<early>{_DATE})")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAY_IN_WORDS = re.compile(
+    rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{'|'.join(_MONTHS)}),? (?P<year>\d{{4}})"
+    rf"|(?P<month_first>{'|'.join(_MONTHS)}) (?P<day_second>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<year_last>\d{{4}})"
+)
 _ARITHMETIC = re.compile(rf"{_NUMBER}(?: [-+*/] {_NUMBER})+")
 
 # Far above any honest step, and so short that no chain of products or quotients takes time.
 _MAX_CLAIM_CHARACTERS = 500
+_MAX_GROUPED_DIGITS = 30
 
 _COMPARE: dict[str, Callable[[Value, Value], bool]] = {
     ">": operator.gt,
@@ -93,6 +102,21 @@ def numbers_in(text: str) -> list[str]:
     return re.findall(rf"{_DATE}|{_NUMBER}", text)
 
 
+def spellings(text: str) -> set[str]:
+    """Return every date and number in `text` in each way that the working or the answer may write it.
+
+    1500 and 1,500 are one number, 12.5 and 12.50 as well; 31 March 2027 is 2027-03-31.
+    """
+    found = set(numbers_in(text))
+    for value in tuple(found):
+        whole, point, decimals = value.replace(",", "").partition(".")
+        if not value.count("-"):
+            grouped = f"{int(whole):,}" if whole[0] != "0" and len(whole) <= _MAX_GROUPED_DIGITS else whole
+            found |= {f"{written}{point}{decimals}" for written in (whole, grouped)}
+            found |= {f"{written}.{decimals}0" for written in (whole, grouped) if len(decimals) == 1}
+    return found | {day for match in _DAY_IN_WORDS.finditer(text) if (day := _iso(match))}
+
+
 def parse_value(text: str) -> Value:
     """Read a number or an ISO date.
 
@@ -104,6 +128,16 @@ def parse_value(text: str) -> Value:
     if re.fullmatch(_NUMBER, text):
         return Fraction(text.replace(",", ""))
     raise ValueError(f"{text!r} is neither a number nor a date")
+
+
+def _iso(written: re.Match[str]) -> str | None:
+    """Return a date in words as the working writes it, None where the calendar has no such day."""
+    day, month = written["day"] or written["day_second"], written["month"] or written["month_first"]
+    year = written["year"] or written["year_last"]
+    try:
+        return date(int(year), _MONTHS.index(month) + 1, int(day)).isoformat()
+    except ValueError:
+        return None
 
 
 def _check_claim(line: str) -> Verdict:

@@ -85,3 +85,9 @@ def test_every_word_of_a_value_must_have_been_read():
     question = ["Where do I write about parcels?"]
     assert ungrounded(right, citations(right, passages), passages, question) == ()
     assert ungrounded(wrong, citations(wrong, passages), passages, question) == ("Safety@cormere.example",)
+
+
+def test_a_date_in_words_grounds_the_same_date_as_the_working_writes_it():
+    passages = {1: "In force from 31 March 2027 on."}
+    response = Response(('"from 31 March 2027" [1]', "2027-05-01 > 2027-03-31"), "Yes. It is in force [1].")
+    assert ungrounded(response, citations(response, passages), passages, ["Is it in force on 2027-05-01?"]) == ()

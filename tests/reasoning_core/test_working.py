@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoning_core.working import calculate, check, numbers_in, parse_quote, parse_value
+from reasoning_core.working import calculate, check, numbers_in, parse_quote, parse_value, spellings
 
 PASSAGES = {1: "Meals: up to $60 per day.", 2: "Hotels cost at most 180 EUR.\nFiled within 30 days."}
 decimals = st.decimals(0, 10**9, places=2).map(lambda d: f"{d:,f}") | st.integers(0, 10**12).map(str)
@@ -231,3 +231,18 @@ def test_what_is_neither_a_number_nor_a_date_is_refused(text):
 
 def test_numbers_are_found_with_dates_whole_and_commas_kept():
     assert numbers_in("From 2024-03-01 on, $1,500.50 or 3 days.") == ["2024-03-01", "1,500.50", "3"]
+
+
+@given(decimals)
+def test_every_spelling_of_a_number_is_the_same_number(value):
+    assert value in spellings(value)
+    assert {exact(spelling) for spelling in spellings(value)} == {exact(value)}
+    assert {spelling.replace(",", "") for spelling in spellings(value)} <= spellings(value)
+
+
+@given(dates)
+def test_a_date_in_words_is_read_as_the_day_it_is(day):
+    month = calendar.month_name[day.month]
+    for words in (f"{day.day} {month} {day.year:04}", f"{month} {day.day}, {day.year:04}"):
+        assert day.isoformat() in spellings(f"in force from {words} on")
+    assert "2027-02-31" not in spellings("from 31 February 2027 on")
