@@ -68,7 +68,9 @@ def keys_of(rule: Rule) -> set[str]:
 
 
 @ONE_QUESTION
-def test_each_question_is_answered_from_evidence_that_stands_in_the_cited_passage(rule: Rule, question: Question):
+def test_each_question_is_answered_from_evidence_that_stands_in_the_cited_passage(
+    rule: Rule, question: Question
+) -> None:
     seen = 0
     for exchange, texts, asked in answers(dialogues_about(rule, question, 6), rule.id):
         response = Response(exchange.working, exchange.answer)
@@ -84,7 +86,7 @@ def test_each_question_is_answered_from_evidence_that_stands_in_the_cited_passag
 
 
 @ONE_QUESTION
-def test_each_outcome_of_a_question_occurs(rule: Rule, question: Question):
+def test_each_outcome_of_a_question_occurs(rule: Rule, question: Question) -> None:
     reached = set()
     for bindings in bindings_of(rule, question, 300):
         reached.add(next(i for i, outcome in enumerate(question.outcomes) if evaluate(outcome.when, bindings)))
@@ -94,14 +96,14 @@ def test_each_outcome_of_a_question_occurs(rule: Rule, question: Question):
 
 
 @ONE_RULE
-def test_a_verdict_is_now_yes_and_now_no(rule: Rule):
+def test_a_verdict_is_now_yes_and_now_no(rule: Rule) -> None:
     for question in rule.questions:
         given = {match[1] for outcome in question.outcomes if (match := VERDICT.match(outcome.answer))}
         assert given in (set(), {"Yes", "No"}), question.name
 
 
 @ONE_RULE
-def test_the_value_asked_for_differs_from_case_to_case(rule: Rule):
+def test_the_value_asked_for_differs_from_case_to_case(rule: Rule) -> None:
     for question in rule.questions:
         cases = list(bindings_of(rule, question, 40))
         given = {
@@ -112,7 +114,7 @@ def test_the_value_asked_for_differs_from_case_to_case(rule: Rule):
 
 
 @ONE_RULE
-def test_articles_and_plurals_fit_what_follows_them(rule: Rule):
+def test_articles_and_plurals_fit_what_follows_them(rule: Rule) -> None:
     rng = random.Random(rule.id)
     for question in rule.questions:
         for case in bindings_of(rule, question, 12):
@@ -124,7 +126,7 @@ def test_articles_and_plurals_fit_what_follows_them(rule: Rule):
                 assert wrong is None, text
 
 
-def test_no_two_families_ask_the_same_of_the_same_thing():
+def test_no_two_families_ask_the_same_of_the_same_thing() -> None:
     asked = {
         rule.id: {re.sub(r"\{[^}]*\}", "{}", text).casefold() for q in rule.questions for text in q.phrasings}
         for rule in RULES
@@ -134,6 +136,6 @@ def test_no_two_families_ask_the_same_of_the_same_thing():
             assert not asked[one.id] & asked[other.id], (one.id, other.id)
 
 
-def test_many_families_are_trained_on_and_several_are_held_out():
+def test_many_families_are_trained_on_and_several_are_held_out() -> None:
     assert sum(not rule.held_out for rule in RULES) >= 60
     assert sum(rule.held_out for rule in RULES) >= 8
