@@ -14,7 +14,7 @@ import numpy.typing as npt
 Hashes = npt.NDArray[np.uint64]
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d|(?:[^\w\s]|_)+")
-_BASE = np.uint64(0x9E37_79B9_7F4A_7C15)
+_BASE = 0x9E37_79B9_7F4A_7C15
 _TABLE_BITS = 22
 
 
@@ -26,13 +26,14 @@ def token_hashes(text: str) -> Hashes:
 
 def grams(tokens: Hashes, n: int) -> Hashes:
     """Return the hash of each run of `n` tokens in order; nothing where there are fewer than `n`."""
-    count = len(tokens) - n + 1
-    if count < 1:
+    if len(tokens) < n:
         return np.empty(0, np.uint64)
-    result = np.zeros(count, np.uint64)
-    for offset in range(n):
-        result *= _BASE
-        result += tokens[offset : offset + count]
+    result, size = tokens, 1
+    # By doubling, as a power is computed: a gram of 2 k is two of k side by side.
+    for bit in f"{n:b}"[1:]:
+        result, size = result[:-size] * np.uint64(pow(_BASE, size, 1 << 64)) + result[size:], 2 * size
+        if bit == "1":
+            result, size = result[:-1] * np.uint64(_BASE) + tokens[size:], size + 1
     return result
 
 

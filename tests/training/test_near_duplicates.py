@@ -49,7 +49,7 @@ def by_brute_force(dialogues: list[list[str]], threshold: float) -> dict[int, fl
     return repetitions
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(collections(), st.sampled_from([0.35, 0.5, 0.8, 1.0]))
 def test_repetitions_are_those_that_comparing_every_pair_finds(dialogues, threshold):
     search = NearDuplicates(threshold)
