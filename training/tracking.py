@@ -40,7 +40,10 @@ class RunMirror:
         lines = self._complete_lines()
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(lines, self._copied, strict=False)))
         if same < len(self._copied):
-            self._start_from(min(json.loads(line)["step"] for line in self._copied[same:]))
+            first = min(map(_step_of, self._copied[same:]))
+            self._start_from(first)
+            # A line that stays is dropped too where it has the step of one that goes.
+            same = sum(1 for _ in takewhile(lambda line: _step_of(line) < first, lines[:same]))
         for line in lines[same:]:
             values: dict[str, Any] = json.loads(line)
             numbers = [Summary.Value(tag=name, simple_value=value) for name, value in _numbers(values)]
@@ -106,3 +109,7 @@ def _is_metrics(line: str) -> bool:
         return isinstance(json.loads(line)["step"], int)
     except (ValueError, LookupError, TypeError):  # a line cut off by a kill
         return False
+
+
+def _step_of(line: str) -> int:
+    return int(json.loads(line)["step"])

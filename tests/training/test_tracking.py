@@ -127,6 +127,19 @@ def test_however_often_a_run_resumes_the_charts_are_its_file(tmp_path_factory, r
     assert charts(folder / "events")["loss"] == [(values["step"], values["loss"]) for values in expected]
 
 
+def test_a_line_that_stays_beside_one_of_its_step_that_goes_keeps_its_points(tmp_path: Path):
+    run = new_run(tmp_path / "run")
+    for values in ({"step": 4, "loss": 0.5}, {"step": 4, "evaluation": {"loss": 0.75}}):
+        run.log(values)
+    with mirrored(run.path, tmp_path / "events") as mirror:
+        mirror.update()
+        run.metrics.write_text(run.metrics.read_text().splitlines(keepends=True)[0])
+        mirror.update()
+    points = charts(tmp_path / "events")
+    assert points["loss"] == [(4, 0.5)]
+    assert not points["evaluation/loss"]
+
+
 def test_runs_are_named_by_their_folders_and_by_their_paths_where_that_is_not_enough(tmp_path: Path):
     first, second, other = tmp_path / "a" / "run", tmp_path / "b" / "run", tmp_path / "b" / "other"
     names = names_of([first, second, other, first])
