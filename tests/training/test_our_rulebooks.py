@@ -63,8 +63,9 @@ def bindings_of(rule: Rule, question: Question, count: int) -> Iterator[Bindings
 def keys_of(rule: Rule) -> set[str]:
     """Return the listed words that a rule's key can be."""
     domains = {**rule.values, **(rule.table.values if rule.table else {})}
-    listed = {o for name, d in domains.items() if isinstance(d, Choice) and name == rule.key for o in d.options}
-    return listed | {o[rule.key] for d in domains.values() if isinstance(d, Record) for o in d.options if rule.key in o}
+    key = rule.key or ""
+    listed = {o for name, d in domains.items() if isinstance(d, Choice) and name == key for o in d.options}
+    return listed | {o[key] for d in domains.values() if isinstance(d, Record) for o in d.options if key in o}
 
 
 @ONE_QUESTION
