@@ -7,6 +7,7 @@ up by any number of processes.
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -95,4 +96,7 @@ def save_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def load_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> None:
     """Fill whole `tensors` from what any number of processes wrote."""
-    load_checkpoint_folder(dict(tensors), checkpoint_id=folder, no_dist=True)
+    with warnings.catch_warnings():
+        # That each process reads for itself is what is wanted here, and what torch warns of.
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        load_checkpoint_folder(dict(tensors), checkpoint_id=folder, no_dist=True)

@@ -11,6 +11,7 @@ from reasoning_core.tokenizer import CoreTokenizer
 from training.distributed import World, whole
 from training.optim import MovingAverage
 from training.run import Position, RunFolder, RunOptions
+from training.run_state import writing
 
 
 def write_core(
@@ -32,15 +33,16 @@ def write_core(
     if world.is_first:
         finished = HrmTextCore(model.config)
         finished.load_state_dict(fixed | averages)
-        # Shipped weights are bfloat16: half the bytes, and what a core is served with everywhere else.
-        save_checkpoint(
-            folder.core,
-            finished,
-            tokenizer,
-            lineage={"run": asdict(options), "position": asdict(position)},
-            card=model_card(options, position, model.config.num_parameters),
-            dtype=torch.bfloat16,
-        )
+        with writing(folder, "the finished core"):
+            # Shipped weights are bfloat16: half the bytes, and what a core is served with everywhere else.
+            save_checkpoint(
+                folder.core,
+                finished,
+                tokenizer,
+                lineage={"run": asdict(options), "position": asdict(position)},
+                card=model_card(options, position, model.config.num_parameters),
+                dtype=torch.bfloat16,
+            )
     world.barrier()
     return folder.core
 

@@ -136,8 +136,9 @@ class RunFolder:
         for old in self._states()[:-_KEPT_STATES]:
             shutil.rmtree(old)
 
-    def drop_partial(self, position: Position) -> None:
-        shutil.rmtree(self._state(position).with_suffix(".partial"), ignore_errors=True)
+    def drop_partial_states(self) -> None:
+        for partial in (self.path / "state").glob("*.partial"):
+            shutil.rmtree(partial, ignore_errors=True)
 
     def newest_state(self) -> tuple[Position, Path] | None:
         """Return the position and the folder of the newest complete state, or None before the first."""

@@ -4,9 +4,14 @@ One process writes one safetensors file; several write torch's distributed check
 taken up by any number of processes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 
 from reasoning_core.model import HrmTextCore
 from training.distributed import World, like, load_tensors, save_tensors
@@ -31,8 +36,8 @@ def save_state(
         RunError: the disk is full or cannot be written.
     """
     tensors = _tensors(model, average, optimiser)
-    partial = folder.partial_state(position, fresh=world.is_first)
-    try:
+    with writing(folder, f"the state of step {position.step}"):
+        partial = folder.partial_state(position, fresh=world.is_first)
         world.barrier()
         if world.size == 1:
             save_file({name: value.contiguous() for name, value in tensors.items()}, partial / _ONE_FILE)
@@ -41,12 +46,22 @@ def save_state(
         world.barrier()
         if world.is_first:
             folder.publish_state(position)
-    except OSError as error:
-        if world.is_first:
-            folder.drop_partial(position)
+
+
+@contextmanager
+def writing(folder: RunFolder, what: str) -> Iterator[None]:
+    """Turn a full or broken disk into one sentence; what was written half is cleared away.
+
+    Raises:
+        RunError: `what` could not be written.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError, CheckpointException) as error:
+        folder.drop_partial_states()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise RunError(
-            f"the state of step {position.step} cannot be written to {folder.path} ({error.strerror or error}): "
-            "make room, then go on from the state before it with --resume"
+            f"{what} cannot be written to {folder.path} ({reason[-200:]}): make room, then go on with --resume"
         ) from error
 
 

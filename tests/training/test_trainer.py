@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from reasoning_core.checkpoint import file_sha256, load_checkpoint
 from reasoning_core.prompt import Passage
@@ -49,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def arguments(data: Path, out: Path, steps: int) -> list[str]:
     return [
         "fit", "--data", str(data), "--out", str(out), "--size", "nano", "--steps", str(steps), "--batch-rows", "2",
-        "--row-tokens", "96", "--vocabulary-size", "320", "--precision", "fp32", "--save-every", "5",
+        "--row-tokens", "96", "--vocabulary-size", "320", "--precision", "fp32", "--save-every", "5", "--no-compile",
     ]  # fmt: skip
 
 
@@ -72,6 +73,83 @@ def test_a_killed_run_resumes_to_the_same_bits(data: Path, tmp_path: Path):
     assert steps == [10, 20, 30, 40]
 
 
+def test_a_run_told_to_stop_keeps_its_last_step_and_can_be_made_longer(data: Path, tmp_path: Path, capsys):
+    command = [sys.executable, "-m", "training.command_line", *arguments(data, tmp_path / "run", 5000)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.terminate()
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "continue with --resume" in " ".join(message.split())
+    position, _ = RunFolder(tmp_path / "run").newest_state() or pytest.fail("no state was kept")
+    assert position.step > 0
+    longer = position.step + 7
+    assert main(["fit", "--out", str(tmp_path / "run"), "--resume", "--steps", str(longer)]) == 0
+    assert load_checkpoint(tmp_path / "run" / "core").lineage["position"]["step"] == longer
+    assert RunFolder(tmp_path / "run").options().num_steps == longer
+
+
+def test_rows_taken_in_parts_are_the_same_step(data: Path, tmp_path: Path):
+    for parts in ("1", "2"):
+        assert main([*arguments(data, tmp_path / parts, 10), "--accumulate", parts]) == 0
+    losses = [json.loads((tmp_path / parts / "metrics.jsonl").read_text())["loss"] for parts in ("1", "2")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_two_processes_follow_the_losses_of_one_which_takes_their_state_up(data: Path, tmp_path: Path):
+    assert main(arguments(data, tmp_path / "one", 10)) == 0
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "training.command_line"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, *arguments(data, tmp_path / "two", 10)],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (json.loads((tmp_path / name / "metrics.jsonl").read_text()) for name in ("one", "two"))
+    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+    assert two["gradient_norm"] == pytest.approx(one["gradient_norm"], rel=1e-4)
+    assert two["tokens"] == one["tokens"]
+    for name in ("one", "two"):
+        assert main(["fit", "--out", str(tmp_path / name), "--resume", "--steps", "20"]) == 0
+    weights = [load_file(tmp_path / name / "core" / "model.safetensors") for name in ("one", "two")]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=0.02, atol=1e-3)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_with_a_sentence_and_the_state_before_it(data, tmp_path, capsys):
+    assert main([*arguments(data, tmp_path / "run", 400), "--learning-rate", "1e38"]) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "the loss is nan at step" in message
+    assert "lower --learning-rate" in message
+    assert not (tmp_path / "run" / "core").exists()
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_state(data: Path, tmp_path: Path):
+    limited = "import resource, sys; from training.command_line import main; "
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)); sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", limited, *arguments(data, tmp_path / "run", 10)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "the state of step 5 cannot be written" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "run" / "state").iterdir()) == []
+
+
+@pytest.mark.parametrize("optimiser", ["adam-atan2", "muon"])
+@pytest.mark.parametrize("architecture", ["hrm", "transformer", "transformer-deep"])
+def test_every_optimiser_and_baseline_lowers_the_loss(data: Path, tmp_path: Path, optimiser: str, architecture: str):
+    extra = ["--optimiser", optimiser, "--architecture", architecture, "--layout", "causal"]
+    assert main([*arguments(data, tmp_path / "run", 40), *extra]) == 0
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert losses[-1] < 0.9 * losses[0]
+
+
 def test_training_lowers_the_loss_and_leaves_a_loadable_core_with_its_lineage(data: Path, tmp_path: Path):
     assert main(arguments(data, tmp_path / "run", 60)) == 0
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -86,6 +164,10 @@ def test_training_lowers_the_loss_and_leaves_a_loadable_core_with_its_lineage(da
         (["--steps", "3", "--minutes", "1"], "give either --minutes or --steps"),
         (["--steps", "3", "--size", "huge"], "unknown size 'huge'"),
         (["--steps", "3", "--precision", "int8"], "unknown precision 'int8'"),
+        (["--steps", "3", "--layout", "diagonal"], "unknown layout 'diagonal'"),
+        (["--steps", "3", "--architecture", "gru"], "unknown architecture 'gru'"),
+        (["--steps", "3", "--optimiser", "sgd"], "unknown optimiser 'sgd'"),
+        (["--steps", "3", "--batch-rows", "3", "--accumulate", "2"], "3 rows cannot be shared by 2"),
         (["--steps", "3", "--batch-rows", "500"], "do not fill one batch of 500 rows"),
         (["--steps", "0"], "steps"),
     ],
