@@ -1,8 +1,8 @@
 """The one dial of training: a size decides the shape of a core and, unless told otherwise, how it is trained.
 
 L and XL are as published (arXiv 2605.20613), vocabulary, context, batch, learning rate and average included; B has the
-shape of upstream's configuration. mini is the size that ships, with the settings of its run. The learning rates and
-batches of the others are interpolated over the logarithm of the parameters and were not searched.
+shape of upstream's configuration; mini is the size that ships, with the learning rate and batch of its run. The
+learning rates and batches of the others are interpolated over the logarithm of the parameters and were not searched.
 """
 
 from dataclasses import dataclass
