@@ -2,20 +2,23 @@
 
 A rulebook is written by people who need not be trusted with the machine, so its expressions are never Python code.
 They are evaluated by simpleeval, a kept library that walks the syntax tree over named values alone, without
-attributes, and with bounded powers and strings. Dates are values too: `shift(start, -14, 'd')`.
+attributes, and with bounded powers and strings. Numbers are exact: `0.5` is a decimal, and `/` refuses a quotient that
+does not end. Dates are values too: `shift(start, -14, 'd')`.
 """
 
 import ast
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from simpleeval import InvalidExpression, SimpleEval
+from simpleeval import DEFAULT_OPERATORS, InvalidExpression, SimpleEval
 
 from reasoning_core.working import calculate
 
-Scalar = int | str | date
+Scalar = int | Decimal | str | date
 Bindings = Mapping[str, Scalar]
 
 
@@ -31,7 +34,34 @@ def days_between(early: date, late: date) -> int:
     return (late - early).days
 
 
+def divide(whole: int | Decimal, by: int | Decimal) -> int | Decimal:
+    """Return the exact quotient.
+
+    Raises:
+        ValueError: it does not end, or `by` is zero.
+    """
+    if by == 0:
+        raise ValueError(f"{whole} cannot be divided by zero")
+    quotient = Fraction(whole) / Fraction(by)
+    if quotient.denominator == 1:
+        return int(quotient)
+    result = Decimal(quotient.numerator) / quotient.denominator
+    if Fraction(result) != quotient:
+        raise ValueError(f"{whole} / {by} does not end: use // for the whole part")
+    return result
+
+
 _FUNCTIONS = {"shift": shift, "days_between": days_between, "min": min, "max": max}
+_OPERATORS = {**DEFAULT_OPERATORS, ast.Div: divide}
+
+
+class _ExactNumbers(ast.NodeTransformer):
+    """Turns the decimals of an expression, which Python reads as floats, into exact ones."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, float):
+            node.value = Decimal(repr(node.value))  # type: ignore[assignment] # the evaluator hands it on as it is
+        return node
 
 
 def evaluate(expression: str, bindings: Bindings) -> Any:
@@ -40,7 +70,7 @@ def evaluate(expression: str, bindings: Bindings) -> Any:
     Raises:
         ValueError: the expression does not apply to these values.
     """
-    evaluator = SimpleEval(functions=_FUNCTIONS, names=dict(bindings))
+    evaluator = SimpleEval(_OPERATORS, _FUNCTIONS, dict(bindings))
     try:
         return evaluator.eval(expression, previously_parsed=_parsed(expression))
     except (InvalidExpression, TypeError) as error:
@@ -62,4 +92,4 @@ def names_in(expression: str) -> set[str]:
 
 @lru_cache(maxsize=4096)
 def _parsed(expression: str) -> Any:
-    return SimpleEval.parse(expression)
+    return _ExactNumbers().visit(SimpleEval.parse(expression))

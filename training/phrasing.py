@@ -1,21 +1,21 @@
 """Templates: `{limit:money}` becomes a value, and `[[up to $60 per day]]` marks words that serve as evidence.
 
 Marks may carry a label, `[[exception|does not apply to interns]]`; one without a label is called `main`.
-Formats are `money` ($1,500), `cap` (first letter upper case) and none (1,500; ISO dates).
+The formats are those of `training.formats`.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
-from reasoning_core.working import calculate
-from training.expressions import Bindings, Scalar
+from reasoning_core.working import calculate, check, parse_value
+from training.expressions import Bindings
+from training.formats import shown
 
-FORMATS = ("money", "cap")
 _SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _MARK = re.compile(r"\[\[(?:(\w+)\|)?(.+?)\]\]")
 _RELATION = re.compile(r"^(\S+) <=> (\S+)$")
+_SIGNS = {1: ">", 0: "=", -1: "<"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def labels(template: str) -> set[str]:
 
 def render(template: str, bindings: Bindings) -> str:
     """Fill the slots of a template."""
-    return _SLOT.sub(lambda slot: _shown(bindings[slot[1]], slot[2] or ""), template)
+    return _SLOT.sub(lambda slot: shown(bindings[slot[1]], slot[2] or ""), template)
 
 
 def marked(template: str, bindings: Bindings) -> MarkedText:
@@ -49,13 +49,13 @@ def marked(template: str, bindings: Bindings) -> MarkedText:
 
 
 def working_line(template: str, bindings: Bindings) -> str:
-    """Fill a line of working; `a <=> b` becomes the true relation, and a closing `= ?` the exact result."""
+    """Fill a line of working; `a <=> b` becomes the true relation, and a result is written as the checker writes it."""
     line = render(template, bindings)
     if match := _RELATION.match(line):
         return f"{match[1]} {_relation(match[1], match[2])} {match[2]}"
-    if line.endswith(" = ?"):
-        expression = line.removesuffix(" = ?")
-        return f"{expression} = {calculate(expression)}"
+    expression, equals, stated = line.rpartition(" = ")
+    if equals and (stated == "?" or check(line, {}).holds) and (result := calculate(expression)) is not None:
+        return f"{expression} = {result}"
     return line
 
 
@@ -66,16 +66,7 @@ def with_citations(answer: str, numbers: Sequence[int]) -> str:
 
 
 def _relation(left: str, right: str) -> str:
-    a, b = _ordered(left), _ordered(right)
-    return ">" if a > b else "<" if a < b else "="
-
-
-def _ordered(text: str) -> float:
-    return float(date.fromisoformat(text).toordinal() if text.count("-") == 2 else text.replace(",", ""))
-
-
-def _shown(value: Scalar, form: str) -> str:
-    text = f"{value:,}" if isinstance(value, int) else str(value)
-    if form == "money":
-        return f"${text}"
-    return text[:1].upper() + text[1:] if form == "cap" else text
+    a, b = parse_value(left), parse_value(right)
+    if type(a) is not type(b):
+        raise ValueError(f"{left} cannot be compared with {right}: a date goes with a date, a number with a number")
+    return _SIGNS[(a > b) - (a < b)]  # type: ignore[operator] # both are numbers or both are dates

@@ -44,7 +44,8 @@ from itertools import chain
 from pathlib import Path
 
 from training.expressions import names_in
-from training.phrasing import FORMATS, labels, slots
+from training.formats import FORMATS
+from training.phrasing import labels, slots
 from training.rules import Missing, Outcome, Question, Rule, Table
 from training.values import Around, Choice, Computed, Day, Domain, Either, Entity, Number, Record
 from training.world import POOLS

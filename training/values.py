@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 from training.expressions import Scalar, evaluate
 from training.world import POOLS, is_held_out
@@ -18,11 +19,11 @@ _MIN_NUMBERS_TO_HOLD_OUT = 10
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A whole number from `low` to `high` in steps."""
+    """A number from `low` to `high` in steps, a decimal where one of them is."""
 
-    low: int
-    high: int
-    step: int = 1
+    low: int | Decimal
+    high: int | Decimal
+    step: int | Decimal = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Around:
 
     centres: tuple[str, ...]
     spread_percent: int
-    step: int = 1
+    step: int | Decimal = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,19 @@ class Computed:
     expression: str
 
 
-Domain = Number | Day | Choice | Record | Entity | Around | Either | Computed
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A parameter: the same in every dialogue."""
+
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class AskedDay:
+    """The date that a question about a rule with versions asks for; drawn together with the version in force."""
+
+
+Domain = Number | Day | Choice | Record | Entity | Around | Either | Computed | Constant | AskedDay
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,7 @@ def draw_all(
     return bindings
 
 
-def number_is_held_out(rule_id: str, name: str, value: int) -> bool:
+def number_is_held_out(rule_id: str, name: str, value: int | Decimal) -> bool:
     return zlib.crc32(f"{rule_id}/{name}/{value}".encode()) % _HELD_OUT_SHARE == 0
 
 
@@ -128,23 +141,29 @@ def _draw(  # noqa: PLR0911 - one return for each kind of domain
             return bindings[rng.choice(names)]
         case Computed(expression):
             value = evaluate(expression, bindings)
-            if not isinstance(value, int | str | date):
-                raise ValueError(
-                    f"{expression!r} of rule {rule_id} gives {value!r}: a value is a whole number or a date"
-                )
+            if not isinstance(value, int | Decimal | str | date):
+                raise ValueError(f"{expression!r} of rule {rule_id} gives {value!r}: a value is a number or a date")
+            return value
+        case Constant(value):
             return value
     raise AssertionError(domain)
 
 
-def _number(name: str, domain: Number, rng: random.Random, side: Side, rule_id: str) -> int:
-    candidates = range(domain.low, domain.high + 1, domain.step)
-    if len(candidates) < _MIN_NUMBERS_TO_HOLD_OUT:
-        return rng.choice(candidates)
+def _number(name: str, domain: Number, rng: random.Random, side: Side, rule_id: str) -> int | Decimal:
+    count = int((domain.high - domain.low) // domain.step) + 1
+    if count < _MIN_NUMBERS_TO_HOLD_OUT:
+        return _nth(domain, rng.randrange(count))
     for _ in range(200):
-        value = rng.choice(candidates)
+        value = _nth(domain, rng.randrange(count))
         if number_is_held_out(rule_id, name, value) == side.values:
             return value
-    return next(iter(value for value in candidates if number_is_held_out(rule_id, name, value) == side.values), value)
+    every = (_nth(domain, index) for index in range(count))
+    return next((value for value in every if number_is_held_out(rule_id, name, value) == side.values), value)
+
+
+def _nth(domain: Number, index: int) -> int | Decimal:
+    """Return a number of the domain; a decimal keeps the places that the rulebook writes."""
+    return domain.low + domain.step * index
 
 
 def _entity(pool: str, bindings: Mapping[str, Scalar], rng: random.Random, side: Side) -> str:
@@ -154,12 +173,12 @@ def _entity(pool: str, bindings: Mapping[str, Scalar], rng: random.Random, side:
             return name
 
 
-def _around(domain: Around, bindings: Mapping[str, Scalar], rng: random.Random) -> int:
+def _around(domain: Around, bindings: Mapping[str, Scalar], rng: random.Random) -> int | Decimal:
     centre = bindings[rng.choice(domain.centres)]
-    assert isinstance(centre, int), "checked when the rulebook was read"
+    assert isinstance(centre, int | Decimal), "checked when the rulebook was read"
     if rng.random() < 0.1:
         return centre
     reach = max(domain.step, centre * domain.spread_percent // 100)
-    steps = rng.randint(1, max(1, reach // domain.step))
-    value = centre + domain.step * steps * rng.choice((-1, 1))
-    return value if value > 0 else centre + domain.step * steps
+    away = domain.step * rng.randint(1, max(1, int(reach // domain.step)))
+    value = centre + away * rng.choice((-1, 1))
+    return value if value > 0 else centre + away

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 import yaml
 
@@ -62,6 +63,14 @@ class Field:
             return int(self.text())
         except ValueError as error:
             raise self.error(f"{self.text()!r} is not a whole number") from error
+
+    def number(self) -> int | Decimal:
+        """Return a whole number, or a decimal with the places it is written with."""
+        text = self.text()
+        try:
+            return Decimal(text) if "." in text and Decimal(text).is_finite() else int(text)
+        except (ValueError, ArithmeticError) as error:
+            raise self.error(f"{text!r} is not a number") from error
 
     def day(self) -> date:
         try:
