@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.grams import GramSet, Hashes, covered, grams, grams_or_whole, token_hashes
+from training.dialogue_tokens import DialogueTokens
+from training.grams import GramSet, Hashes, covered, grams, grams_or_whole
 from training.instructions import Dialogue
 
 NGRAMS = (13, 20)
@@ -73,10 +74,10 @@ def cases_of(suite: str, dialogues: Iterable[Dialogue]) -> list[Case]:
     """Return one case for each question, named as evaluation names it."""
     cases = []
     for dialogue in dialogues:
+        tokens = DialogueTokens(dialogue)
         parts: list[Hashes] = []
-        for turn, exchange in enumerate(dialogue.exchanges, start=1):
-            parts += [token_hashes(passage.text) for passage in exchange.passages]
-            parts.append(token_hashes(exchange.question))
+        for turn, (passages, question) in enumerate(zip(tokens.passages, tokens.questions, strict=True), start=1):
+            parts += [*passages, question]
             cases.append(Case(suite, f"{dialogue.id}#{turn}", tuple(parts)))
     return cases
 
@@ -95,16 +96,11 @@ class NgramShares:
         self._waiting: list[Hashes] = []
         self._num_waiting = 0
 
-    def see(self, dialogue: Dialogue) -> None:
+    def see(self, dialogue: DialogueTokens) -> None:
         """Look through the prompts of a training dialogue, then through its responses."""
-        prompts = [s for e in dialogue.exchanges for s in (*(p.text for p in e.passages), e.question)]
-        responses = ["\n".join((*e.working, e.answer)) for e in dialogue.exchanges]
-        self.see_tokens([token_hashes("\n".join(prompts)), *map(token_hashes, responses)])
-
-    def see_tokens(self, sequences: Iterable[Hashes]) -> None:
-        for sequence in sequences:
-            self._waiting += [sequence, _BOUNDARY]
-            self._num_waiting += len(sequence)
+        for part in (np.concatenate(dialogue.prompt), *dialogue.responses):
+            self._waiting += [part, _BOUNDARY]
+            self._num_waiting += len(part)
         if self._num_waiting >= _BATCH_TOKENS:
             self._look()
 
@@ -135,18 +131,18 @@ class WholeCases:
                 self._asked[gram].append(number)
         self._found: dict[int, WholeCase] = {}
 
-    def see(self, dialogue: Dialogue, place: str) -> None:
+    def see(self, dialogue: DialogueTokens, place: str) -> None:
         """Look for every case in one training dialogue."""
-        questions = [grams_or_whole(token_hashes(e.question), _WHOLE_N) for e in dialogue.exchanges]
-        suspects = {n for found in questions for gram in found.tolist() for n in self._asked.get(gram, ())}
+        questions = [grams_or_whole(question, _WHOLE_N) for question in dialogue.questions]
+        suspects = {n for asked in questions for gram in asked.tolist() for n in self._asked.get(gram, ())}
         suspects -= self._found.keys()
         if not suspects:
             return
-        texts = [passage.text for exchange in dialogue.exchanges for passage in exchange.passages]
-        passages = [self._members.places(grams_or_whole(token_hashes(text), _WHOLE_N)) for text in texts]
-        read = np.unique(np.concatenate([*passages, *(self._members.places(found) for found in questions)]))
+        passages = [grams_or_whole(passage, _WHOLE_N) for new in dialogue.passages for passage in new]
+        known = [self._members.places(each) for each in passages]
+        read = np.unique(np.concatenate([*known, *map(self._members.places, questions)]))
         for number in suspects:
-            if any(map(len, passages)) or len(self._cases[number].parts) == 1:
+            if any(map(len, known)) or len(self._cases[number].parts) == 1:
                 self._compare(number, read, place)
 
     def found(self) -> list[WholeCase]:

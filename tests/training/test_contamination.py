@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reasoning_core.prompt import Passage
 from training.contamination import CLEAN, DIRTY, NgramShares, WholeCases, cases_of, published_test
+from training.dialogue_tokens import DialogueTokens
 from training.grams import token_hashes
 from training.instructions import Dialogue, Exchange
 
@@ -49,7 +50,7 @@ def test_shares_are_those_that_sets_of_tuples_give(suite, training, n):
     search = NgramShares(cases, n)
     corpus = [prompt_words(each.exchanges) for each in training]
     for each in training:
-        search.see(each)
+        search.see(DialogueTokens(each))
     asked = [d.exchanges[:turn] for d in suite for turn in range(1, len(d.exchanges) + 1)]
     expected = [share_by_brute_force(prompt_words(exchanges), corpus, n) for exchanges in asked]
     assert search.shares() == pytest.approx(expected)
@@ -69,7 +70,7 @@ CASE = dialogue(exchange("Is a hotel of $190 fine?", LONG, "Meals: up to $60."),
 
 def whole_cases(training: Dialogue, case: Dialogue = CASE) -> list[str]:
     search = WholeCases(cases_of("suite", [case]))
-    search.see(training, "data.jsonl:1")
+    search.see(DialogueTokens(training), "data.jsonl:1")
     return [found.case for found in search.found()]
 
 
@@ -113,7 +114,7 @@ def test_a_short_question_without_passages_is_found_where_it_is_asked_alone_or_n
 def test_the_place_where_a_case_was_met_first_is_kept():
     search = WholeCases(cases_of("suite", [CASE, replace(CASE, id="other")]))
     for number in (1, 2):
-        search.see(CASE, f"data.jsonl:{number}")
+        search.see(DialogueTokens(CASE), f"data.jsonl:{number}")
     assert [(found.case, found.place, found.share) for found in search.found()] == [
         ("case#1", "data.jsonl:1", 1.0),
         ("other#1", "data.jsonl:1", 1.0),
