@@ -48,6 +48,7 @@ class StoredAnswer:
     core: str
     generation: int
     timings_ms: dict[str, float]
+    confidence: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,6 +69,7 @@ class StoredAnswer:
             core=value["core"],
             generation=value["generation"],
             timings_ms=dict(value["timings_ms"]),
+            confidence=value.get("confidence"),
         )
 
 
@@ -138,6 +140,7 @@ def _record(row: StoredMessage, answer: StoredAnswer, versions: Mapping[int, Rea
         core=answer.core,
         index_generation=answer.generation,
         timings_ms=answer.timings_ms,
+        confidence=answer.confidence,
     )
 
 

@@ -203,6 +203,7 @@ class Chat:
                 core=answer.core,
                 generation=asked.generation,
                 timings_ms=asked.timings_ms(),
+                confidence=answer.confidence,
             )
             record = _keep(session, actor, asked, stored)
         asked.is_stored = True

@@ -128,7 +128,8 @@ class EvidencePassage:
 class AnswerRecord:
     """An answer as it is stored and shown; `kind` is answer, refusal, question, quotation or stopped.
 
-    `passages` are those found for this question, and earlier ones that it cites.
+    `passages` are those found for this question, and earlier ones that it cites. `confidence` is the reader's, None
+    where nothing was read or the core does not tell it.
     """
 
     id: int
@@ -145,6 +146,7 @@ class AnswerRecord:
     core: str
     index_generation: int
     timings_ms: dict[str, float] = field(default_factory=dict)
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,9 @@ def _scored(question: Question, record: AnswerRecord, places: Sequence[tuple[str
         num_lines=len(record.working),
         num_lines_that_hold=sum(line.holds for line in record.working),
         verified=record.kind == "answer" and record.verified,
+        turn=len(question.turns),
+        confidence=record.confidence,
+        seconds=record.timings_ms.get("total", 0.0) / 1000,
     )
 
 

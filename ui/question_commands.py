@@ -114,6 +114,15 @@ def _print_figures(console: Console, figures: dict[str, Any], indent: str = "") 
         if isinstance(value, dict):
             console.print(f"{indent}[bold]{escape(str(name))}[/]")
             _print_figures(console, value, indent + "  ")
+        elif name == "table":
+            for row in value:
+                _print_figures(console, {f"{row['low']:.1f} to {row['high']:.1f}": row}, indent)
         else:
-            shown = f"{value:.3f}" if isinstance(value, float) else value
-            console.print(f"{indent}{escape(str(name))}: {escape(str(shown))}")
+            console.print(f"{indent}{escape(str(name))}: {escape(_figure(value))}")
+
+
+def _figure(value: object) -> str:
+    """A share with three decimals, an interval as its two ends."""
+    if isinstance(value, list):
+        return " to ".join(map(_figure, value))
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

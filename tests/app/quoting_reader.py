@@ -63,4 +63,5 @@ class QuotingReader:
             cached_tokens=0,
             new_tokens=0,
             core=self.core,
+            confidence=0.75,
         )

@@ -44,6 +44,7 @@ def test_the_events_come_in_order_and_add_up(filled: Services, employee: User):
     assert "".join(event.text for event in events if isinstance(event, Delta)) == record.text
     assert [event.holds for event in events if isinstance(event, Worked)] == [line.holds for line in record.working]
     assert {"searching", "reading", "total"} <= record.timings_ms.keys()
+    assert record.confidence == 0.75, "what the reader said of its own answer"
 
 
 def test_a_second_try_restarts_what_is_shown(filled: Services, employee: User):

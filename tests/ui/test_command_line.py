@@ -160,7 +160,13 @@ def test_questions_of_a_file_are_asked_and_scored(run, filled, tmp_path):
     assert code == 0
     assert report["cases"] == report["baseline"]["cases"] == 2
     assert report["baseline"]["citation_precision"] == 0.5
-    assert {"exact_match", "citation_precision", "working_holds", "refusal"} <= set(report)
+    assert {"exact_match", "citation_precision", "working_holds", "refusal", "calibration"} <= set(report)
+    low, high = report["intervals"]["exact_match"]
+    assert low <= report["exact_match"] <= high
+    assert report["cost"]["seconds_per_answer"] > 0
+    code, shown, _ = run("evaluate", str(questions), "--limit", "1")
+    assert code == 0
+    assert "cases: 1" in shown.splitlines()
     code, _, err = run("evaluate", str(tmp_path / "nope.jsonl"))
     assert code == 2
     one_sentence(err)
