@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reasoning_core.attention import AttentionView, GatedAttention, rotary_table
+from reasoning_core.attention import AttentionView, GatedAttention, Mask, rotary_table
 from reasoning_core.cache import KVCache, SlotView
 from reasoning_core.config import CoreConfig
 
@@ -45,10 +45,8 @@ class Block(nn.Module):
         self.mlp = SwiGLU(config)
         self.eps = config.rms_norm_eps
 
-    def forward(
-        self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], mask_B1TK: Tensor | None, slot: SlotView | None
-    ) -> Tensor:
-        x_BTD = x_BTD + self.attn(norm(x_BTD, self.eps), rotary, mask_B1TK, slot)
+    def forward(self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], mask: Mask, slot: SlotView | None) -> Tensor:
+        x_BTD = x_BTD + self.attn(norm(x_BTD, self.eps), rotary, mask, slot)
         return x_BTD + self.mlp(norm(x_BTD, self.eps))  # type: ignore[no-any-return]
 
 
@@ -61,10 +59,10 @@ class Stack(nn.Module):
         self.eps = config.rms_norm_eps
 
     def forward(
-        self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], mask_B1TK: Tensor | None, slots: Iterator[SlotView] | None
+        self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], mask: Mask, slots: Iterator[SlotView] | None
     ) -> Tensor:
         for layer in self.layers:
-            x_BTD = layer(x_BTD, rotary, mask_B1TK, next(slots) if slots is not None else None)
+            x_BTD = layer(x_BTD, rotary, mask, next(slots) if slots is not None else None)
         return norm(x_BTD, self.eps)
 
 
@@ -94,7 +92,7 @@ class HrmTextModel(nn.Module):
         slots = self._slots(cache, tokens_BT.shape[1])
         H_from, L_from = first_calls_with_gradient(self.config, grad_calls)
         z_H: Tensor = self.embed_tokens(tokens_BT) * self.config.embedding_scale
-        mask = _additive(view.mask_B1TK, z_H.dtype)
+        mask = view.mask(z_H.dtype)
         rotary = self._rotary(view.position_BT, z_H.dtype)
         z_L = self.z_L_init.to(z_H.dtype).expand_as(z_H)
         for h in range(self.config.H_cycles):
@@ -158,13 +156,6 @@ class HrmTextCore(nn.Module):
 def norm(x_BTD: Tensor, eps: float) -> Tensor:
     """Root-mean-square norm without parameters (arXiv 1910.07467)."""
     return F.rms_norm(x_BTD, (x_BTD.shape[-1],), eps=eps)
-
-
-def _additive(mask_B1TK: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """Return the mask as numbers to add to the scores, once for all layers and calls, which each would do it again."""
-    if mask_B1TK is None:
-        return None
-    return torch.zeros(mask_B1TK.shape, dtype=dtype, device=mask_B1TK.device).masked_fill_(~mask_B1TK, -torch.inf)
 
 
 def first_calls_with_gradient(config: CoreConfig, grad_calls: int | None) -> tuple[int, int]:

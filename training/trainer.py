@@ -145,7 +145,7 @@ class Trainer:
         shares = self.rows.deal(rows, world.size * accumulate)[world.rank * accumulate : (world.rank + 1) * accumulate]
         num_supervised, value, num_tokens = self.rows.num_supervised(rows), 0.0, 0
         for number, share in enumerate(shares, start=1):
-            batch = self.rows.batch(share).to(world.device)
+            batch = self.rows.batch(share, segmented=world.device.type == "cpu").to(world.device)
             world.await_last_share(self._loss, is_last=number == len(shares))
             # Each token counts the same, whichever row, share or process it lies in.
             loss = self._loss(batch, schedule.grad_calls_at(step)) / num_supervised
