@@ -6,7 +6,15 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import Abort, TyperException
 
-from training import data_commands, evaluate_command, export_command, fit_command, sizes_command, track_command
+from training import (
+    check_command,
+    data_commands,
+    evaluate_command,
+    export_command,
+    fit_command,
+    sizes_command,
+    track_command,
+)
 from training.terminal import error_console
 
 
@@ -20,6 +28,7 @@ def command_line() -> typer.Typer:
         help="From rules and instruction data to a core.",
     )
     data_commands.register(root)
+    check_command.register(root)
     sizes_command.register(root)
     fit_command.register(root)
     track_command.register(root)

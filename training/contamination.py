@@ -41,7 +41,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The cases of one side of a bound, and how far their mean score lies from that of all in standard errors."""
+    """A group of cases, and how far its mean score lies from that of all cases, in standard errors."""
 
     name: str
     num_cases: int
@@ -161,17 +161,18 @@ class WholeCases:
 
 
 def published_test(n: int, shares: Sequence[float], scores: Sequence[float] | None) -> NgramFinding:
-    """Return the four groups of the published test; Z = (mean of the group - mean of all) / (sigma / sqrt(size)).
+    """Return the published test: clean cases have less than 20 %, dirty ones at least 80 % of their tokens found.
 
-    The effect of contamination on a score is significant only if |Z| > 2 in all four.
+    Z = (mean of the group - mean of all) / (sigma of all / sqrt(size of the group)). The effect of contamination on a
+    score is significant only if |Z| > 2 in all four.
     """
     by_share = np.array(shares)
     values = None if scores is None else np.array(scores, float)
     groups = {
-        f"clean (< {CLEAN:.0%})": by_share < CLEAN,
-        f"not clean (>= {CLEAN:.0%})": by_share >= CLEAN,
-        f"not dirty (< {DIRTY:.0%})": by_share < DIRTY,
-        f"dirty (>= {DIRTY:.0%})": by_share >= DIRTY,
+        "clean": by_share < CLEAN,
+        "not clean": by_share >= CLEAN,
+        "not dirty": by_share < DIRTY,
+        "dirty": by_share >= DIRTY,
     }
     buckets = tuple(_bucket(name, by_share, chosen, values) for name, chosen in groups.items())
     significant = all(bucket.z is not None and abs(bucket.z) > _SIGNIFICANT for bucket in buckets)
