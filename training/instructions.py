@@ -156,7 +156,7 @@ def _reviewed(record: Mapping[str, Any]) -> Dialogue | None:
         raise ValueError("a reviewed answer has at least one turn")
     *earlier, last = (_shown(turn) for turn in turns)
     correction = record.get("correction")
-    tags = ("reviewed", f"core:{_text(record, 'core')}")
+    tags = ["reviewed", f"core:{_text(record, 'core')}"]
     if verdict == "approved":
         if correction is not None:
             raise ValueError("an approved answer has no correction: make the verdict rejected, or leave it out")
@@ -167,10 +167,10 @@ def _reviewed(record: Mapping[str, Any]) -> Dialogue | None:
         return None
     else:
         working, answer = _response(correction)
-        tags = (*tags, "corrected")
+        tags.append("corrected")
         learned = Exchange(last.passages, last.question, working, answer, _kind(answer, working), "reviewed")
     context = (Exchange(e.passages, e.question, e.working, e.answer, e.kind, e.family, False) for e in earlier)
-    return Dialogue(_text(record, "id"), "reviewed", "train", tags, (*context, _learnable(learned)))
+    return Dialogue(_text(record, "id"), "reviewed", "train", tuple(tags), (*context, _learnable(learned)))
 
 
 def _shown(record: object) -> Exchange:
