@@ -15,6 +15,7 @@ from reasoning_core.working import calculate, parse_quote, spellings
 _MAX_QUOTE_CHARACTERS = 160
 _MIN_QUOTE_CHARACTERS = 4
 _OPEN_NUMBER = re.compile(r"\d[\d,.-]*$")
+_NUMBER_MARKS = re.compile(r"[,.-]")
 _NUMBER_JOINT = re.compile(r"^\d[,.-]\d$")
 _OPEN_CITATION = re.compile(r"\[(\d*)$")
 
@@ -69,9 +70,10 @@ class WorkingGuide:
             return self._spelled_number(citation[1], cited or set(map(str, self._passages)), must_begin=True)
         known = self._known(lines)
         number = _OPEN_NUMBER.search(written)
-        begun = number[0] if number else ""
-        if not any(value.startswith(begun) for value in known):
-            begun = ""  # punctuation behind a finished number
+        whole = number[0] if number else ""
+        # Behind punctuation another number begins, as in the account 29-440.
+        parts = (whole, _NUMBER_MARKS.split(whole)[-1], "")
+        begun = next(part for part in parts if not part or any(value.startswith(part) for value in known))
         return self._spelled_number(begun, known)
 
     def _spelled_number(self, begun: str, known: Set[str], *, must_begin: bool = False) -> Sequence[int] | None:

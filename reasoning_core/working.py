@@ -33,9 +33,11 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+_MONTH = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS)
 _DAY_IN_WORDS = re.compile(
-    rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{'|'.join(_MONTHS)}),? (?P<year>\d{{4}})"
-    rf"|(?P<month_first>{'|'.join(_MONTHS)}) (?P<day_second>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<year_last>\d{{4}})"
+    rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})\.?,? (?P<year>\d{{4}})\b"
+    rf"|\b(?P<month_first>{_MONTH})\.? (?P<day_second>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<year_last>\d{{4}})\b",
+    re.IGNORECASE,
 )
 _ARITHMETIC = re.compile(rf"{_NUMBER}(?: [-+*/] {_NUMBER})+")
 
@@ -135,7 +137,8 @@ def _iso(written: re.Match[str]) -> str | None:
     day, month = written["day"] or written["day_second"], written["month"] or written["month_first"]
     year = written["year"] or written["year_last"]
     try:
-        return date(int(year), _MONTHS.index(month) + 1, int(day)).isoformat()
+        number = next(n for n, name in enumerate(_MONTHS, start=1) if name[:3].casefold() == month[:3].casefold())
+        return date(int(year), number, int(day)).isoformat()
     except ValueError:
         return None
 

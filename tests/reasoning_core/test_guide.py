@@ -128,3 +128,13 @@ def test_every_honest_line_as_it_is_trained_passes_the_guide_token_by_token(line
         allowed = guide.allowed(written)
         assert allowed is None or token in allowed, tokenizer.decode(written)
         written.append(token)
+
+
+def test_a_number_of_parts_that_was_read_can_be_written():
+    tokenizer = tiny_tokenizer()
+    guide = WorkingGuide(tokenizer, {1: "Book repairs to account 29-440."}, ["Which account?"])
+    quoted = [tokenizer.work_start_id, *tokenizer.encode('"account 29-440" [1]'), tokenizer.work_end_id]
+    answer = tokenizer.encode("Account 29-440")
+    for length, token in enumerate(answer):
+        allowed = guide.allowed([*quoted, *answer[:length]])
+        assert allowed is None or token in allowed, tokenizer.decode(answer[:length])
