@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from training.asking import Asked, answered, draw_inputs, kept, some_question
-from training.facts import one_phrasing, realise, word
+from training.facts import one_phrasing
 from training.instructions import Dialogue
 from training.library import Library
 from training.rules import Rule
 from training.scene import Scene
 from training.values import Computed, Number, Side
+from training.writing import realise, word
 
 _TRIES = 40
 
@@ -24,9 +25,11 @@ def counterfactual(
         ValueError: no rule gives answers that follow its numbers.
     """
     usable = [rule for rule in asked if not rule.table and any(isinstance(d, Number) for d in rule.values.values())]
+    if not usable:
+        raise ValueError("no rule has a number in its values: the split 'counterfactual' would be empty")
     for attempt in range(_TRIES):
         rng = random.Random(f"{key}/{attempt}")
-        rule = rng.choice(usable or list(asked))
+        rule = rng.choice(usable)
         pair = _pair(Scene(library, rng, side), rule, dialogue_id)
         if pair is not None:
             return pair[edited]

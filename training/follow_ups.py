@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from training.asking import (
     Asked,
+    answerable,
     answered,
     asked_back,
     carries_over,
@@ -65,7 +66,11 @@ def _ways(scene: Scene, last: Asked, shown: bool) -> list[Callable[[], Step]]:
         ways += [lambda: _changed(scene, last, scene.rng.choice(changed))] * 2
         if short := _short(changed):
             ways.append(lambda: _changed(scene, last, scene.rng.choice(_CORRECTIONS).format(scene.rng.choice(short))))
-    siblings = [f for f in scene.facts if f.rule is last.fact.rule and f.thing != last.fact.thing]
+    siblings = [
+        fact
+        for fact in scene.facts
+        if fact.rule is last.fact.rule and fact.thing != last.fact.thing and answerable(fact, last.inputs)
+    ]
     if last.answered and siblings and (templates := _other_key_templates(last.question)):
         ways += [lambda: _other_key(scene, last, scene.rng.choice(siblings), templates)] * 3
     return ways

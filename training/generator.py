@@ -24,7 +24,7 @@ from training.library import Library
 from training.lookups import lookups
 from training.rules import Rule
 from training.scene import Scene
-from training.typos import mistyped
+from training.typos import loosely, mistyped
 from training.values import Side
 
 SIDES: Mapping[str, Side] = {
@@ -51,12 +51,14 @@ class Recipe:
     """What goes into the dialogues beside the rules.
 
     `auxiliary_share` of the dialogues of the split `train` are lookups and comparisons; in `train` and
-    `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages and `typo_share` of the
-    questions are mistyped. In `hostile` all dialogues have, and half of the questions are.
+    `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages, `loose_share` of the
+    questions write amounts and dates in forms of their own, and `typo_share` are mistyped. In `hostile` all dialogues
+    have hostile text, and half of the questions are loose or mistyped.
     """
 
     auxiliary_share: float = 0.07
     hostile_share: float = 0.05
+    loose_share: float = 0.25
     typo_share: float = 0.12
     background: Background | None = None
 
@@ -133,11 +135,14 @@ class _Kitchen:
         return Dialogue(dialogue_id, rule.id, self.split, tuple(tags), self._typed(exchanges, rng))
 
     def _typed(self, exchanges: Sequence[Exchange], rng: random.Random) -> tuple[Exchange, ...]:
-        share = self._share(self.recipe.typo_share, of_hostile=0.5)
-        return tuple(
-            replace(exchange, question=mistyped(exchange.question, rng)) if rng.random() < share else exchange
-            for exchange in exchanges
-        )
+        loose = self._share(self.recipe.loose_share, of_hostile=0.5)
+        hasty = self._share(self.recipe.typo_share, of_hostile=0.5)
+        typed = []
+        for exchange in exchanges:
+            question = loosely(exchange.question, rng) if rng.random() < loose else exchange.question
+            question = mistyped(question, rng) if rng.random() < hasty else question
+            typed.append(replace(exchange, question=question))
+        return tuple(typed)
 
     def _share(self, usual: float, *, of_hostile: float) -> float:
         """Return a share of the recipe where this split follows it."""

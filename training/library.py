@@ -58,7 +58,7 @@ def _things(rule: Rule) -> list[tuple[str, Mapping[str, str]]]:
     for name, domain in rule.values.items():
         if isinstance(domain, Choice) and name == rule.key:
             return [(option, {name: option}) for option in domain.options]
-        if isinstance(domain, Record) and rule.key in domain.options[0]:
+        if isinstance(domain, Record) and rule.key and rule.key in domain.options[0]:
             return [(option[rule.key], option) for option in domain.options]
     return []
 

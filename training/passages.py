@@ -37,7 +37,7 @@ def joined(texts: Sequence[str], rng: random.Random) -> str:
     if shape < 0.3 or any(text.startswith("- ") for text in texts):
         bullet = "- " if any(text.startswith("- ") for text in texts) else rng.choice(_BULLETS)
         return "\n".join(text if text.startswith("- ") else f"{bullet}{text}" for text in texts)
-    return "\n".join(texts) if shape < 0.42 else " ".join(f"{text}{'' if _closed(text) else '.'}" for text in texts)
+    return "\n".join(texts) if shape < 0.42 else " ".join(f"{text}{'' if closed(text) else '.'}" for text in texts)
 
 
 def beside(text: str, other: str, *, before: bool) -> str:
@@ -45,7 +45,7 @@ def beside(text: str, other: str, *, before: bool) -> str:
     first, second = (other, text) if before else (text, other)
     if "\n" in text or "\n" in other or text.startswith(("- ", "* ", "| ")):
         return f"{first}\n{second}"
-    return f"{first}{'' if _closed(first) else '.'} {second}"
+    return f"{first}{'' if closed(first) else '.'} {second}"
 
 
 def surrounded(text: str, rng: random.Random) -> str:
@@ -56,5 +56,6 @@ def surrounded(text: str, rng: random.Random) -> str:
     return text
 
 
-def _closed(text: str) -> bool:
+def closed(text: str) -> bool:
+    """Tell whether a text ends as a sentence or a heading does."""
     return text.endswith((".", "!", "?", ":", ";"))

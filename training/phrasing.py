@@ -7,6 +7,7 @@ The formats are those of `training.formats`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from reasoning_core.working import calculate, check, parse_value
 from training.expressions import Bindings
@@ -36,14 +37,24 @@ def labels(template: str) -> set[str]:
     return {label or "main" for label, _ in _MARK.findall(template)}
 
 
-def render(template: str, bindings: Bindings) -> str:
-    """Fill the slots of a template."""
-    return _SLOT.sub(lambda slot: shown(bindings[slot[1]], slot[2] or ""), template)
+def with_label(template: str, label: str) -> str:
+    """Give every mark of a template this label."""
+    return _MARK.sub(lambda mark: f"[[{label}|{mark[2]}]]", template)
 
 
-def marked(template: str, bindings: Bindings) -> MarkedText:
+def render(template: str, bindings: Bindings, date_form: str = "") -> str:
+    """Fill the slots of a template; dates without a format of their own are written in `date_form`."""
+
+    def filled(slot: re.Match[str]) -> str:
+        value, form = bindings[slot[1]], slot[2] or ""
+        return shown(value, form or (date_form if isinstance(value, date) else ""))
+
+    return _SLOT.sub(filled, template)
+
+
+def marked(template: str, bindings: Bindings, date_form: str = "") -> MarkedText:
     """Fill a policy text and take its marks out."""
-    text = render(template, bindings)
+    text = render(template, bindings, date_form)
     marks = {label or "main": words for label, words in _MARK.findall(text)}
     return MarkedText(_MARK.sub(r"\2", text), marks)
 

@@ -1,6 +1,6 @@
 """Rulebooks: YAML files that state each rule once, and from which unlimited labelled dialogues are made.
 
-A file is a list of rules:
+`training/rulebooks/README.md` shows how to write one. A file is a list of rules:
 
     - id: hotel-limit                     # unique
       topic: travel                       # distractors prefer the same topic
@@ -10,16 +10,28 @@ A file is a list of rules:
       held_out: false                     # true keeps the whole rule for the `families` suite
       titles: [Travel policy]             # document title > section is the heading of a passage
       sections: [Hotels]
+      parameters: {season: summer}        # named constants, the same in every dialogue
       values:                             # drawn in order, afresh for each dialogue
         place: {entity: city}             # person city role team tool place address group grade
-        limit: {number: [80, 300], step: 5}
+        limit: {number: [80, 300], step: 5}                # decimals as well: {number: [0.50, 9.50], step: 0.50}
         start: {date: [2026-01-01, 2028-12-31]}
         colour: {choice: [red, green]}
         thing: {records: [{thing: meals, one: a meal}]}    # each field is a value
-        last: {compute: "shift(start, 14, 'd')"}           # + - * // comparisons, shift, days_between, min, max
+        last: {compute: "shift(start, 14, 'd')"}           # + - * / // comparisons, shift, days_between, min, max
       table: {rows: [3, 5], head: "| City | Limit |", row: "| [[{place} | {limit:money}]] |", values: {...}}
+      versions:                           # or: two or more versions of the rule; the day asked about decides
+        start: [2025-01-01, 2028-06-30]   # when each takes effect: {start} in its text, marked [[start|...]]
+        count: [2, 3]
+        values: {rate: {number: [20, 90]}}                 # drawn for each version; questions name the {day}
       policy:                             # the last of three or more is held out; a list is one text per passage
         - "Hotels in {place} are paid [[up to {limit:money} per night]]."
+      exceptions:                         # each stands beside the rule in some dialogues, and then overrides it
+        - name: fair
+          when: reason == 'a fair'
+          text: ["[[There is no limit during fairs]]."]
+          questions: [verdict]            # whose answers it overrides (default: all)
+          working: []                     # lines that test it, written whether it applies or not
+          answer: "Yes. There is no limit during fairs"
       questions:
         - name: verdict
           inputs:                         # also: {around: limit, spread: 40, step: 1}, {either: [a, b]}
@@ -34,22 +46,23 @@ A file is a list of rules:
               working: ["{price} <=> {limit}"]             # `<=>` becomes the true relation, `= ?` the exact result
               answer: "No. {price} is more than {limit}"   # citations and the full stop are added
 
+Slots take the formats of `training.formats`: {x:money} {x:eur} {x:gbp} {x:percent} {x:days} {x:km} {x:date} {x:cap}.
 Every error names file and line.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
 from importlib import resources
-from itertools import chain
 from pathlib import Path
 
-from training.expressions import names_in
-from training.formats import FORMATS
-from training.phrasing import labels, slots
-from training.rules import Missing, Outcome, Question, Rule, Table
-from training.values import Around, Choice, Computed, Day, Domain, Either, Entity, Number, Record
-from training.world import POOLS
+from training.rulebook_policy import policy, table_of, versions_of
+from training.rulebook_questions import override, question
+from training.rulebook_values import constants, domains, names_of
+from training.rules import DAY, START, Override, Question, Rule, Versions
+from training.values import Domain
 from training.yaml_source import Field, documents
+
+_REQUIRED = ("id", "topic", "titles", "sections", "policy", "questions")
+_OPTIONAL = ("about", "key", "weight", "held_out", "parameters", "values", "table", "versions", "exceptions")
 
 
 def load_rulebooks(paths: Sequence[Path] | None = None) -> tuple[Rule, ...]:
@@ -75,18 +88,21 @@ def load_rulebooks(paths: Sequence[Path] | None = None) -> tuple[Rule, ...]:
 
 
 def _rule(field: Field) -> Rule:
-    entries = field.mapping(
-        required=("id", "topic", "titles", "sections", "policy", "questions"),
-        optional=("about", "key", "weight", "held_out", "values", "table"),
-    )
+    entries = field.mapping(required=_REQUIRED, optional=_OPTIONAL)
     rule_id = entries["id"].text()
-    values = _domains(entries["values"], {}) if "values" in entries else {}
-    table = _table(entries["table"], values) if "table" in entries else None
-    known = _names(values) | (_names(table.values) if table else set())
+    parameters = constants(entries["parameters"]) if "parameters" in entries else {}
+    values = {**parameters, **(domains(entries["values"], parameters) if "values" in entries else {})}
+    table = table_of(entries["table"], values) if "table" in entries else None
+    versions = _versions(entries, values)
+    inner: Mapping[str, Domain] = table.values if table else versions.values if versions else {}
+    known = names_of(values) | names_of(inner)
     if "key" in entries and entries["key"].text() not in known:
         raise entries["key"].error(f"the key {entries['key'].text()!r} is not a value of this rule: add it to values")
-    all_values = {**values, **(table.values if table else {})}
-    policy, marks = _policy(entries["policy"], known, table)
+    versioned = versions is not None
+    texts, marks = policy(entries["policy"], known | ({START} if versioned else set()), table, versioned=versioned)
+    all_values = {**values, **inner}
+    items = entries["questions"].items()
+    questions = tuple(question(item, all_values, marks, versioned=versioned) for item in items)
     return Rule(
         id=rule_id,
         about=entries["about"].text() if "about" in entries else rule_id,
@@ -98,171 +114,36 @@ def _rule(field: Field) -> Rule:
         sections=entries["sections"].texts(),
         values=values,
         table=table,
-        policy=policy,
-        questions=tuple(_question(item, all_values, marks) for item in entries["questions"].items()),
+        versions=versions,
+        policy=texts,
+        exceptions=_exceptions(entries, values, questions, marks),
+        questions=questions,
     )
 
 
-def _policy(field: Field, known: set[str], table: Table | None) -> tuple[tuple[tuple[str, ...], ...], set[str]]:
-    """Return the policy texts and the marks that every one of them has."""
-    policy: list[tuple[str, ...]] = []
-    shared: set[str] | None = None
-    for item in field.items():
-        parts = tuple(part.text() for part in item.items()) if item.is_list() else (item.text(),)
-        for part in parts:
-            _require_slots(item, part, known | ({"table"} if table else set()))
-        marks = set().union(*(labels(part) for part in parts)) | (labels(table.row) if table else set())
-        if shared is not None and marks != shared:
-            raise item.error(f"this text marks {sorted(marks)}, the first one {sorted(shared)}: mark the same evidence")
-        shared = marks
-        policy.append(parts)
-    return tuple(policy), shared or set()
-
-
-def _question(field: Field, values: Mapping[str, Domain], marks: set[str]) -> Question:
-    entries = field.mapping(
-        required=("name", "phrasings", "outcomes"),
-        optional=("inputs", "evidence", "changed", "other_key", "missing"),
-    )
-    inputs = _domains(entries["inputs"], values) if "inputs" in entries else {}
-    known = _names(values) | _names(inputs)
-    evidence = entries["evidence"].texts() if "evidence" in entries else ("main",)
-    for label in evidence:
-        if label not in marks:
-            raise field.error(f"the evidence {label!r} is not marked in the policy text: mark it [[{label}|...]]")
-    return Question(
-        name=entries["name"].text(),
-        inputs=inputs,
-        phrasings=_templates(entries["phrasings"], known),
-        outcomes=tuple(_outcome(item, known) for item in entries["outcomes"].items()),
-        evidence=evidence,
-        changed=_templates(entries["changed"], known) if "changed" in entries else (),
-        other_key=_templates(entries["other_key"], known) if "other_key" in entries else (),
-        missing=_missing(entries["missing"], known) if "missing" in entries else None,
-    )
-
-
-def _missing(field: Field, known: set[str]) -> Missing:
-    entries = field.mapping(required=("phrasings", "ask"))
-    ask = _templates(entries["ask"], known)[0]
-    if not ask.endswith("?"):
-        raise entries["ask"].error(f"{ask!r} is not a question: end it with a question mark")
-    return Missing(_templates(entries["phrasings"], known), ask)
-
-
-def _outcome(field: Field, known: set[str]) -> Outcome:
-    entries = field.mapping(required=("answer",), optional=("when", "working"))
-    when = entries["when"].text() if "when" in entries else "True"
-    if "when" in entries:
-        _require_names(entries["when"], when, known)
-    answer = _templates(entries["answer"], known)[0]
-    if answer.endswith((".", "]")):
-        raise entries["answer"].error(f"the answer {answer!r} is closed already: leave full stop and citations out")
-    return Outcome(when, _templates(entries["working"], known) if "working" in entries else (), answer)
-
-
-def _table(field: Field, values: Mapping[str, Domain]) -> Table:
-    entries = field.mapping(required=("rows", "row", "values"), optional=("head",))
-    low, high = _pair(entries["rows"])
-    columns = _domains(entries["values"], values)
-    _require_slots(entries["row"], entries["row"].text(), _names(values) | _names(columns))
-    head = entries["head"].text() if "head" in entries else ""
-    return Table(low.integer(), high.integer(), head, entries["row"].text(), columns)
-
-
-def _templates(field: Field, known: set[str]) -> tuple[str, ...]:
-    items = field.items() if field.is_list() else [field]
-    for item in items:
-        _require_slots(item, item.text(), known)
-    return tuple(item.text() for item in items)
-
-
-def _require_slots(field: Field, template: str, known: set[str]) -> None:
-    for name, form in slots(template):
-        if name not in known:
-            raise field.error(f"{{{name}}} is not a value: add it to values or inputs")
-        if form and form not in FORMATS:
-            raise field.error(f"unknown format {form!r}: use one of {', '.join(FORMATS)}")
-
-
-def _require_names(field: Field, expression: str, known: set[str]) -> None:
-    try:
-        unknown = names_in(expression) - known
-    except ValueError as error:
-        raise field.error(str(error)) from error
-    if unknown:
-        raise field.error(f"{sorted(unknown)[0]!r} is not a value: add it to values or inputs")
-
-
-def _names(domains: Mapping[str, Domain]) -> set[str]:
-    fields = (d.options[0].keys() for d in domains.values() if isinstance(d, Record))
-    return set(domains) | set(chain.from_iterable(fields))
-
-
-def _domains(field: Field, outer: Mapping[str, Domain]) -> dict[str, Domain]:
-    found: dict[str, Domain] = {}
-    for name, item in field.entries():
-        known = _names(outer) | _names(found)
-        found[name] = _domain(name, item, known)
+def _versions(entries: Mapping[str, Field], values: Mapping[str, Domain]) -> Versions | None:
+    if "versions" not in entries:
+        return None
+    field = entries["versions"]
+    for name in ("table", "exceptions"):
+        if name in entries:
+            raise field.error(f"a rule has either versions or {name}: write two rules")
+    found = versions_of(field, values)
+    taken = {START, DAY} & (names_of(values) | names_of(found.values))
+    if taken:
+        raise field.error(f"{sorted(taken)[0]!r} is the name of a date that versions bring: rename the value")
     return found
 
 
-def _domain(name: str, field: Field, known: set[str]) -> Domain:
-    kinds = ("number", "date", "choice", "records", "entity", "around", "either", "compute")
-    entries = field.mapping(optional=(*kinds, "step", "spread"))
-    kind = next((kind for kind in kinds if kind in entries), None)
-    if kind is None:
-        raise field.error(f"the value {name!r} has no kind: use one of {', '.join(kinds)}")
-    value = entries[kind]
-    step = entries["step"].integer() if "step" in entries else 1
-    match kind:
-        case "number" | "date":
-            return _range(kind, value, step)
-        case "choice":
-            return Choice(value.texts())
-        case "records":
-            return Record(_records(name, value))
-        case "entity":
-            return Entity(_one_of(value, value.text(), POOLS, "pool"))
-        case "around" | "either":
-            names = _known(value, known)
-            spread = entries["spread"].integer() if "spread" in entries else 50
-            return Around(names, spread, step) if kind == "around" else Either(names)
-    _require_names(value, value.text(), known)
-    return Computed(value.text())
-
-
-def _range(kind: str, field: Field, step: int) -> Number | Day:
-    first, last = _pair(field)
-    low, high = (first.integer(), last.integer()) if kind == "number" else (first.day(), last.day())
-    if isinstance(low, date) and isinstance(high, date) and low <= high:
-        return Day(low, high)
-    if isinstance(low, int) and isinstance(high, int) and low <= high and step > 0:
-        return Number(low, high, step)
-    raise field.error(f"the range [{low}, {high}] holds nothing: write the smaller end first and a positive step")
-
-
-def _records(name: str, field: Field) -> tuple[Mapping[str, str], ...]:
-    options = tuple({key: item.text() for key, item in option.entries()} for option in field.items())
-    for option, item in zip(options, field.items(), strict=True):
-        if option.keys() != options[0].keys() or name not in option:
-            raise item.error(f"a record of {name!r} has the fields {sorted(options[0])}, {name!r} among them")
-    return options
-
-
-def _known(field: Field, known: set[str]) -> tuple[str, ...]:
-    names = field.texts() if field.is_list() else (field.text(),)
-    return tuple(_one_of(field, name, known, "value") for name in names)
-
-
-def _one_of(field: Field, name: str, known: Iterable[str], what: str) -> str:
-    if name not in known:
-        raise field.error(f"unknown {what} {name!r}: use one of {', '.join(sorted(known))}")
-    return name
-
-
-def _pair(field: Field) -> tuple[Field, Field]:
-    items = field.items()
-    if len(items) != 2:
-        raise field.error("a range is a list of two: [lowest, highest]")
-    return items[0], items[1]
+def _exceptions(
+    entries: Mapping[str, Field], values: Mapping[str, Domain], questions: Sequence[Question], marks: set[str]
+) -> tuple[Override, ...]:
+    if "exceptions" not in entries:
+        return ()
+    found: list[Override] = []
+    for item in entries["exceptions"].items():
+        exception = override(item, values, questions)
+        if exception.name in marks | {other.name for other in found}:
+            raise item.error(f"the mark {exception.name!r} exists already: give the exception another name")
+        found.append(exception)
+    return tuple(found)

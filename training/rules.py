@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from training.values import Domain
+
+START, DAY = "start", "day"  # what versions bring: when one takes effect, and the day that a question asks about
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,32 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """An exception: where its text stands beside the rule and `when` is true, its answer takes the rule's place.
+
+    `working` tests it, and is written whether it applies or not; its text is quoted under its name.
+    """
+
+    name: str
+    when: str
+    texts: tuple[str, ...]
+    questions: tuple[str, ...]
+    working: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """A rule in `low` to `high` versions, each with values of its own and a day on which it takes effect."""
+
+    low: int
+    high: int
+    first: date
+    last: date
+    values: Mapping[str, Domain]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows of a table or list in the policy text, each with values of its own; `{table}` stands for all of them."""
 
@@ -66,5 +95,7 @@ class Rule:
     sections: tuple[str, ...]
     values: Mapping[str, Domain]
     table: Table | None
+    versions: Versions | None
     policy: tuple[tuple[str, ...], ...]
+    exceptions: tuple[Override, ...]
     questions: tuple[Question, ...]

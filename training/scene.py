@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from reasoning_core.prompt import Passage
 from training.background import Background
 from training.expressions import Scalar
-from training.facts import Fact, Source, realise, word
+from training.facts import Fact, Source
 from training.hostile import injection
 from training.library import Library
 from training.passages import beside, joined, surrounded
 from training.rules import Rule
 from training.values import Side
+from training.writing import realise, word
 
 _TRIES = 12
 _LONGEST_NEIGHBOUR = 180  # characters
@@ -130,11 +131,16 @@ class Scene:
         thing = next(fact.thing for fact in self.facts if fact.source is source)
         for _ in range(self.rng.choices(_NEIGHBOURS[0], cum_weights=_NEIGHBOURS[1])[0] if room > 40 else 0):
             neighbour, known = self._neighbour(rule, thing)
-            if neighbour.table or len(neighbour.policy[0]) > 1:
+            if neighbour.table:
                 continue
             fact = self.invent(neighbour, known)[0]
             text = fact.source.parts[0]
-            if len(text) > min(room, _LONGEST_NEIGHBOUR) or self._mistakable(fact, group) or self.contradicts([fact]):
+            if (
+                len(fact.source.parts) > 1
+                or len(text) > min(room, _LONGEST_NEIGHBOUR)
+                or self._mistakable(fact, group)
+                or self.contradicts([fact])
+            ):
                 continue
             room -= len(text)
             self.facts.append(fact)

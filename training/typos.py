@@ -1,15 +1,30 @@
-"""Questions as they are typed in haste: letters lost, doubled or swapped, no capitals, no punctuation.
+"""Questions as people type them: amounts and dates in forms of their own, and, in haste, letters lost or swapped.
 
-Numbers, dates and names keep their letters, so that the answer stays the same.
+A number stays the same number, a date the same day, and names keep their letters, so that the answer stays the same.
 """
 
 import random
 import re
 from collections.abc import Callable
+from datetime import date
+
+from training.formats import shown
 
 _WORD = re.compile(r"(?<![\w@.-])[a-z]{4,}(?![\w@-]|\.\w)")
 _END = re.compile(r"[.?!]+$")
 _LOOSE_COMMA = re.compile(r",(?=\s)")
+_DOLLARS = re.compile(r"\$(\d[\d,]*(?:\.\d+)?)")
+_AMOUNT_FORMS = ("{} dollars", "{} USD", "{}$", "$ {}", "USD {}", "${}", "${}", "${}")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def loosely(question: str, rng: random.Random) -> str:
+    """Return the question with its amounts and dates in other forms: 1500 dollars, 31 March 2027."""
+    amount, day_form = rng.choice(_AMOUNT_FORMS), rng.choice(("date", "date_us", ""))
+    question = _DOLLARS.sub(lambda match: amount.format(match[1]), question)
+    question = _DAY.sub(lambda match: shown(date.fromisoformat(match[0]), day_form), question)
+    return _THOUSANDS.sub("", question) if rng.random() < 0.7 else question
 
 
 def mistyped(question: str, rng: random.Random) -> str:

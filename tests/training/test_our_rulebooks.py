@@ -13,13 +13,13 @@ from reasoning_core.prompt import numbered
 from reasoning_core.response import Response
 from reasoning_core.working import check, parse_quote
 from training.expressions import Bindings, evaluate
-from training.facts import realise, word
 from training.generator import Recipe, generate
 from training.instructions import Dialogue, Exchange
 from training.phrasing import render
 from training.rulebook import load_rulebooks
 from training.rules import Question, Rule
 from training.values import Choice, Record, Side, draw_all
+from training.writing import realise, word
 
 RULES = load_rulebooks()
 QUESTIONS = [(rule, question) for rule in RULES for question in rule.questions]

@@ -40,7 +40,7 @@ def test_a_rulebook_of_ones_own_yields_dialogues(tmp_path):
         ("topic: travel", "topik: travel", 2, "unknown field 'topik'"),
         ("  topic: travel\n", "", 1, "'topic' is missing: add it"),
         ("[10, 90]", "[90, 10]", 6, "holds nothing"),
-        ("[10, 90]", "[10, many]", 6, "'many' is not a whole number"),
+        ("[10, 90]", "[10, many]", 6, "'many' is not a number"),
         ("{limit:money} per day]]", "{most} per day]]", 8, "{most} is not a value"),
         ("{limit:money} per day]]", "{limit:euro} per day]]", 8, "unknown format 'euro'"),
         ("[[up to {limit:money} per day]]", "up to {limit:money} per day", 10, "'main' is not marked"),
