@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.benchmarks import bench_engine, bench_retrieval
+from tests.benchmarks import bench_engine, bench_retrieval, bench_training
 from tests.benchmarks.measurement import Measurement, print_table
 
 
 def main(
-    only: Annotated[str | None, typer.Option(help="engine or retrieval.")] = None,
+    only: Annotated[str | None, typer.Option(help="engine, training or retrieval.")] = None,
     data: Annotated[Path | None, typer.Option(help="Public corpora for the retrieval figures.")] = None,
 ) -> None:
     """Measure everything, or one part."""
@@ -22,6 +22,8 @@ def main(
     measurements: list[Measurement] = []
     if only in (None, "engine"):
         measurements += bench_engine.measure()
+    if only in (None, "training"):
+        measurements += bench_training.measure()
     if only in (None, "retrieval"):
         if corpora.is_dir():
             measurements += bench_retrieval.measure(corpora, every=5)
