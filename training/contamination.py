@@ -7,7 +7,8 @@ with a suite match in part by construction, so shares alone are no verdict.
 
 The verdict is about whole cases: one training dialogue asks the same question over the same passages. The question and
 the case as a whole must each be covered to 80 % by 20-grams found in that dialogue, where a question or a passage
-of fewer than 20 tokens counts as found only if it is there as a whole.
+of fewer than 20 tokens counts as found only if it is there as a whole; and no number of the case may be missing there,
+for a policy with another limit is another case however alike the words are.
 """
 
 import math
@@ -37,6 +38,7 @@ class Case:
     suite: str
     id: str
     parts: tuple[Hashes, ...]
+    numbers: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,12 @@ def cases_of(suite: str, dialogues: Iterable[Dialogue]) -> list[Case]:
     for dialogue in dialogues:
         tokens = DialogueTokens(dialogue)
         parts: list[Hashes] = []
-        for turn, (passages, question) in enumerate(zip(tokens.passages, tokens.questions, strict=True), start=1):
+        numbers: frozenset[str] = frozenset()
+        turns = zip(tokens.passages, tokens.questions, tokens.numbers, strict=True)
+        for turn, (passages, question, new_numbers) in enumerate(turns, start=1):
             parts += [*passages, question]
-            cases.append(Case(suite, f"{dialogue.id}#{turn}", tuple(parts)))
+            numbers |= new_numbers
+            cases.append(Case(suite, f"{dialogue.id}#{turn}", tuple(parts), numbers))
     return cases
 
 
@@ -143,21 +148,20 @@ class WholeCases:
         read = np.unique(np.concatenate([*known, *map(self._members.places, questions)]))
         for number in suspects:
             if any(map(len, known)) or len(self._cases[number].parts) == 1:
-                self._compare(number, read, place)
+                share = self._share(number, read)
+                if share >= DIRTY and self._cases[number].numbers <= frozenset().union(*dialogue.numbers):
+                    case = self._cases[number]
+                    self._found[number] = WholeCase(case.suite, case.id, place, share)
 
     def found(self) -> list[WholeCase]:
         """Return the cases found, in the order of the suites, each where it was met first."""
         return [case for _, case in sorted(self._found.items())]
 
-    def _compare(self, number: int, read: npt.NDArray[np.int64], place: str) -> None:
-        case = self._cases[number]
-        shares = [
-            covered(np.isin(places, read), len(part))
-            for places, part in zip(self._places[number], case.parts, strict=True)
-        ]
-        share = float(np.concatenate(shares).mean())
-        if share >= DIRTY and shares[-1].mean() >= DIRTY:
-            self._found[number] = WholeCase(case.suite, case.id, place, share)
+    def _share(self, number: int, read: npt.NDArray[np.int64]) -> float:
+        """Return the share of a case's tokens that was read, or 0 where its question was not."""
+        parts = zip(self._places[number], self._cases[number].parts, strict=True)
+        shares = [covered(np.isin(places, read), len(part)) for places, part in parts]
+        return float(np.concatenate(shares).mean()) if shares[-1].mean() >= DIRTY else 0.0
 
 
 def published_test(n: int, shares: Sequence[float], scores: Sequence[float] | None) -> NgramFinding:

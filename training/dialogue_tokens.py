@@ -4,6 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
+from reasoning_core.working import numbers_in
 from training.grams import Hashes, token_hashes
 from training.instructions import Dialogue
 
@@ -27,6 +28,18 @@ class DialogueTokens:
     def responses(self) -> list[Hashes]:
         """Working and answer of each turn."""
         return [token_hashes("\n".join((*exchange.working, exchange.answer))) for exchange in self._exchanges]
+
+    @cached_property
+    def numbers(self) -> list[frozenset[str]]:
+        """The numbers and dates of the passages and the question that are new in each turn, without thousands marks."""
+        return [
+            frozenset(
+                number.replace(",", "")
+                for text in (*(passage.text for passage in exchange.passages), exchange.question)
+                for number in numbers_in(text)
+            )
+            for exchange in self._exchanges
+        ]
 
     @property
     def prompt(self) -> list[Hashes]:

@@ -80,8 +80,8 @@ def whole_cases(training: Dialogue, case: Dialogue = CASE) -> list[str]:
         CASE,
         dialogue(exchange("Is a hotel of $190 fine?", "Meals: up to $60.", LONG)),
         dialogue(exchange("is a HOTEL of $190 fine?", LONG, "Meals: up to $60.", "Trains are fine.")),
-        dialogue(exchange("And meals?", LONG), exchange("Is a hotel of $190 fine?")),
-        dialogue(exchange("Is a hotel of $190 fine?", LONG.replace("per per", "per night"))),
+        dialogue(exchange("And meals?", LONG, "The meal limit is $60."), exchange("Is a hotel of $190 fine?")),
+        dialogue(exchange("Is a hotel of $190 fine?", f"{LONG.replace('per per', 'per night')} 60")),
     ],
 )
 def test_a_dialogue_that_asks_the_same_over_the_same_passages_holds_the_case(training):
@@ -94,9 +94,10 @@ def test_a_dialogue_that_asks_the_same_over_the_same_passages_holds_the_case(tra
         dialogue(exchange("Is a hotel of $180 fine?", LONG, "Meals: up to $60.")),
         dialogue(exchange("Is a hotel of $190 fine?", LONG[: len(LONG) // 2], "Meals: up to $60.")),
         dialogue(exchange("Is a hotel of $190 fine?", "Meals: up to $60.")),
+        dialogue(exchange("Is a hotel of $190 fine?", LONG, "Meals: up to $70.")),
     ],
 )
-def test_a_dialogue_with_another_question_or_half_of_the_passages_does_not_hold_it(training):
+def test_a_dialogue_with_another_question_another_limit_or_half_of_the_passages_does_not_hold_it(training):
     assert whole_cases(training) == []
 
 
