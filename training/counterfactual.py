@@ -10,7 +10,7 @@ from training.instructions import Dialogue
 from training.library import Library
 from training.rules import Rule
 from training.scene import Scene
-from training.values import Computed, Number, Side
+from training.values import Computed, Number, Side, can_hold_out
 from training.writing import realise, word
 
 _TRIES = 40
@@ -24,9 +24,9 @@ def counterfactual(
     Raises:
         ValueError: no rule gives answers that follow its numbers.
     """
-    usable = [rule for rule in asked if not rule.table and any(isinstance(d, Number) for d in rule.values.values())]
+    usable = [rule for rule in asked if not rule.table and any(can_hold_out(d) for d in rule.values.values())]
     if not usable:
-        raise ValueError("no rule has a number in its values: the split 'counterfactual' would be empty")
+        raise ValueError("no rule draws a number from ten or more: the split 'counterfactual' would be empty")
     for attempt in range(_TRIES):
         rng = random.Random(f"{key}/{attempt}")
         rule = rng.choice(usable)

@@ -1,8 +1,9 @@
 """From rules to labelled dialogues, the same ones for the same rules, recipe, split, seed and index.
 
 The split `train` never shows a held-out value, entity, phrasing or rule. The other splits are suites:
-`in-distribution` holds nothing back but is drawn afresh; `values`, `entities`, `phrasings` and `families` hold one
-thing back each; `turns`, `refusal`, `ask-back`, `hostile` and `counterfactual` use held-out values. The dialogues of
+`in-distribution` asks about policy texts that training happens never to show, and holds nothing else back; `values`,
+`entities`, `phrasings` and `families` hold one thing back each; `turns`, `refusal`, `ask-back`, `hostile` and
+`counterfactual` use held-out values. The dialogues of
 `counterfactual` come in pairs: the second asks the same of the same passages after the fact that decides was edited,
 and its answer differs.
 """
@@ -25,20 +26,20 @@ from training.lookups import lookups
 from training.rules import Rule
 from training.scene import Scene
 from training.typos import loosely, mistyped
-from training.values import Side
+from training.values import Entity, Side, can_hold_out
 
 SIDES: Mapping[str, Side] = {
     "train": Side(),
-    "in-distribution": Side(),
-    "values": Side(values=True),
-    "entities": Side(entities=True),
-    "phrasings": Side(phrasings=True),
-    "families": Side(),
-    "turns": Side(values=True),
-    "refusal": Side(values=True),
-    "ask-back": Side(values=True),
-    "hostile": Side(values=True, attacks=True),
-    "counterfactual": Side(values=True),
+    "in-distribution": Side(statements=True),
+    "values": Side(statements=True, values=True),
+    "entities": Side(statements=True, entities=True),
+    "phrasings": Side(statements=True, phrasings=True),
+    "families": Side(statements=True),
+    "turns": Side(statements=True, values=True),
+    "refusal": Side(statements=True, values=True),
+    "ask-back": Side(statements=True, values=True),
+    "hostile": Side(statements=True, values=True, attacks=True),
+    "counterfactual": Side(statements=True, values=True),
 }
 _DRILLS_OF_AUXILIARY = 0.4
 _TRIES = 30
@@ -78,7 +79,8 @@ def generate(
     others = [rule for rule in rules if not rule.held_out] or asked
     if not asked:
         raise ValueError(f"no rule is {'held out' if held_out else 'for training'}: the split {split!r} would be empty")
-    kitchen = _Kitchen(asked, Library(others), split, recipe or Recipe())
+    held_back = [rule for rule in asked if _holds_back(rule, split)]
+    kitchen = _Kitchen(held_back or asked, Library(others), split, recipe or Recipe())
     for index in range(count):
         yield kitchen.dialogue(seed, index)
 
@@ -154,6 +156,15 @@ def _size(exchange: Exchange) -> int:
     return shown + len(exchange.question) + sum(map(len, exchange.working)) + len(exchange.answer)
 
 
+def _holds_back(rule: Rule, split: str) -> bool:
+    """Tell whether a rule has something of what a suite holds back."""
+    domains = [*rule.values.values(), *(rule.table.values.values() if rule.table else ())]
+    domains += rule.versions.values.values() if rule.versions else ()
+    if split == "values":
+        return any(can_hold_out(domain) for domain in domains)
+    return split != "entities" or any(isinstance(domain, Entity) for domain in domains)
+
+
 def _first_kind(split: str, rng: random.Random) -> str:
     if split in ("refusal", "ask-back"):
         return split
@@ -173,7 +184,7 @@ def _first(scene: Scene, rule: Rule, asked: Sequence[Rule], kind: str) -> tuple[
     if kind == "ask-back" and not any(q.missing for q in rule.questions):
         with_missing = [r for r in asked if any(q.missing for q in r.questions)] or [rule]
         rule = rng.choices(with_missing, [r.weight for r in with_missing])[0]
-    facts = scene.invent(rule)
+    facts = scene.invent_asked(rule)
     if kind == "refusal":
         # The near miss: the rule is shown, if it has a key, with every key but the one that is asked for.
         passages = scene.open([] if rule.key is None or rng.random() < 0.3 else facts)

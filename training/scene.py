@@ -1,6 +1,7 @@
 """Scenes: the passages of a conversation, facts among facts of the same kind and text that says nothing of them."""
 
 import random
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from training.values import Side
 from training.writing import realise, word
 
 _TRIES = 12
+_MANY_TRIES = 60
+_HELD_OUT_SHARE = 8
 _LONGEST_NEIGHBOUR = 180  # characters
 _NEIGHBOURS = ((0, 1, 2, 3), (22, 50, 78, 100))
 _PASSAGES = (1, 2, 3, 3, 3)
@@ -44,7 +47,24 @@ class Scene:
     num_sources: int = 0
 
     def invent(self, rule: Rule, known: dict[str, str] | None = None) -> list[Fact]:
-        """Return new facts of a rule, not yet shown."""
+        """Return new facts of a rule, not yet shown; training leaves out what suites ask about."""
+        facts = self._invented(rule, known)
+        for _ in range(_TRIES):
+            if self.side.statements or not _is_held_out(facts):
+                break
+            facts = self._invented(rule, known)
+        return facts
+
+    def invent_asked(self, rule: Rule) -> list[Fact]:
+        """Return new facts to ask about; in a suite their text never stands in training."""
+        facts = self.invent(rule)
+        for _ in range(_MANY_TRIES if self.side.statements else 0):
+            if _is_held_out(facts):
+                break
+            facts = self.invent(rule)
+        return facts
+
+    def _invented(self, rule: Rule, known: dict[str, str] | None) -> list[Fact]:
         self.num_sources += 1
         return realise(rule, word(rule, self.rng, self.side), self.rng, self.side, self.num_sources, known)
 
@@ -201,3 +221,7 @@ class Scene:
         passage = self.background.passage(self.rng, " ".join(fact.source.parts[0] for fact in self.facts))
         self.irrelevant.append(f"{passage.heading}\n{passage.text}")
         self.passages.append(passage)
+
+
+def _is_held_out(facts: Sequence[Fact]) -> bool:
+    return zlib.crc32("\n".join(facts[0].source.parts).encode()) % _HELD_OUT_SHARE == 0

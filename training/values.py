@@ -95,12 +95,17 @@ Domain = Number | Day | Choice | Record | Entity | Around | Either | Computed | 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Which side of each split a draw is on; True is the held-out side."""
+    """Which side of each split a draw is on; True is the held-out side.
+
+    `statements` is the side of what is asked about: a share of all policy texts, as written with their values, never
+    stands in training, so that no case of a suite can be met there as a whole.
+    """
 
     values: bool = False
     entities: bool = False
     phrasings: bool = False
     attacks: bool = False
+    statements: bool = False
 
 
 def draw_all(
@@ -116,6 +121,11 @@ def draw_all(
         else:
             bindings[name] = _draw(name, domain, bindings, rng, side, rule_id)
     return bindings
+
+
+def can_hold_out(domain: Domain) -> bool:
+    """Tell whether a domain has numbers enough to hold some of them out."""
+    return isinstance(domain, Number) and _count(domain) >= _MIN_NUMBERS_TO_HOLD_OUT
 
 
 def number_is_held_out(rule_id: str, name: str, value: int | Decimal) -> bool:
@@ -150,7 +160,7 @@ def _draw(  # noqa: PLR0911 - one return for each kind of domain
 
 
 def _number(name: str, domain: Number, rng: random.Random, side: Side, rule_id: str) -> int | Decimal:
-    count = int((domain.high - domain.low) // domain.step) + 1
+    count = _count(domain)
     if count < _MIN_NUMBERS_TO_HOLD_OUT:
         return _nth(domain, rng.randrange(count))
     for _ in range(200):
@@ -159,6 +169,10 @@ def _number(name: str, domain: Number, rng: random.Random, side: Side, rule_id: 
             return value
     every = (_nth(domain, index) for index in range(count))
     return next((value for value in every if number_is_held_out(rule_id, name, value) == side.values), value)
+
+
+def _count(domain: Number) -> int:
+    return int((domain.high - domain.low) // domain.step) + 1
 
 
 def _nth(domain: Number, index: int) -> int | Decimal:
