@@ -1,6 +1,8 @@
 """What a size costs: arithmetic, memory and hours, each by a formula that is written here and tested.
 
-With D hidden_size, A the attention width, F intermediate_size, V the vocabulary, n layers a stack, T tokens a row:
+With D hidden_size, A the attention width, F intermediate_size, V the vocabulary, n layers a stack, and T the tokens
+that one attends over. For a size T is its row, which is what a GPU computes under a mask. On a CPU the trainer attends
+conversation by conversation, which costs less where several share a row.
 
 FLOPs of one stack call for a token   n (2 (5 D A + 3 D F) + 4 T A): the projections, then scores and weighted values
 FLOPs of training on a token          call (H_cycles (L_cycles + 1) + 2 K) + 6 D V s, as a backward pass costs two
@@ -76,15 +78,15 @@ class Cost:
     estimates: tuple[Estimate, ...]
 
 
-def stack_call_flops(config: CoreConfig, row_tokens: int) -> float:
-    """Return the FLOPs of one forward call of a stack for one token of a row."""
+def stack_call_flops(config: CoreConfig, attended_tokens: float) -> float:
+    """Return the FLOPs of one forward call of a stack for one token."""
     D, A, F = config.hidden_size, config.attention_width, config.intermediate_size
-    return config.num_layers_per_stack * (2.0 * (5 * D * A + 3 * D * F) + 4.0 * row_tokens * A)
+    return config.num_layers_per_stack * (2.0 * (5 * D * A + 3 * D * F) + 4.0 * attended_tokens * A)
 
 
 def training_flops_per_token(
     config: CoreConfig,
-    row_tokens: int,
+    attended_tokens: float,
     *,
     grad_calls: int = MAX_GRAD_CALLS,
     supervised_share: float = SUPERVISED_SHARE,
@@ -92,7 +94,7 @@ def training_flops_per_token(
     """Return the FLOPs of training on one token, at its deepest unless K is given."""
     calls = config.H_cycles * (config.L_cycles + 1) + 2 * grad_calls
     projection = 6.0 * config.hidden_size * config.vocab_size * supervised_share
-    return calls * stack_call_flops(config, row_tokens) + projection
+    return calls * stack_call_flops(config, attended_tokens) + projection
 
 
 def activation_bytes_per_token(

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -28,7 +28,7 @@ from tests.benchmarks.measurement import Measurement
 from training.command_line import main
 from training.costs import training_flops_per_token
 from training.instructions import Dialogue, read_dialogues
-from training.packing import IGNORED
+from training.packing import IGNORED, Batch
 from training.run import RunFolder
 from training.sizes import size_named
 from training.trainer import Trainer
@@ -61,9 +61,9 @@ def measure(repeats: int = 3) -> list[Measurement]:
         ours, theirs, shares = [], [], []
         for number in range(repeats):
             peak = _matrix_peak()
-            speed = _ours(data, folder / f"run-{number}")
+            speed, flops = _ours(data, folder / f"run-{number}")
             ours.append(speed)
-            shares.append(100 * speed.tokens * _flops_per_token(speed) / peak)
+            shares.append(100 * flops / peak)
             theirs.append(_theirs(folder / f"run-{number}", data))
     supervised = [(a.supervised, b.supervised) for a, b in zip(ours, theirs, strict=True)]
     tokens = [(a.tokens, b.tokens) for a, b in zip(ours, theirs, strict=True)]
@@ -74,8 +74,8 @@ def measure(repeats: int = 3) -> list[Measurement]:
     ]
 
 
-def _ours(data: Path, run: Path) -> Speed:
-    """Train at full depth with what the command line chooses for the size."""
+def _ours(data: Path, run: Path) -> tuple[Speed, float]:
+    """Train at full depth with what the command line chooses for the size; return the speed and the FLOPs a second."""
     arguments = ["--size", SIZE.name, "--precision", "fp32", "--device", "cpu", "--grad-warmup-fraction", "0"]
     first = run.with_name(f"{run.name}-options")
     if code := main(["fit", "--data", str(data), "--out", str(first), "--steps", "1", *arguments]):
@@ -85,7 +85,8 @@ def _ours(data: Path, run: Path) -> Speed:
     clock = _Clock()
     trainer.fit(clock.tick)
     steps = [trainer.rows.batch(rows) for rows in islice(trainer.rows.steps(0), 1, NUM_STEPS)]
-    return clock.speed([batch.num_tokens for batch in steps], [batch.num_supervised for batch in steps])
+    speed = clock.speed([batch.num_tokens for batch in steps], [batch.num_supervised for batch in steps])
+    return speed, speed.tokens * _flops_per_token(speed, _attended_tokens(steps))
 
 
 def _theirs(run: Path, data: Path) -> Speed:
@@ -171,9 +172,19 @@ class _Padded:
         return {"input_ids": tokens, "labels": labels, "token_type_ids": types, "attention_mask": mask}
 
 
-def _flops_per_token(speed: Speed) -> float:
+def _flops_per_token(speed: Speed, attended_tokens: float) -> float:
     share = speed.supervised / speed.tokens
-    return training_flops_per_token(SIZE.config(), SIZE.row_tokens, supervised_share=share)
+    return training_flops_per_token(SIZE.config(), attended_tokens, supervised_share=share)
+
+
+def _attended_tokens(steps: Sequence[Batch]) -> float:
+    """Return over how many tokens one attends in the mean: those of its conversation, which starts at position 0."""
+    lengths = []
+    for batch in steps:
+        starts = (batch.view.position_BT.flatten() == 0).nonzero().flatten().tolist()
+        lengths += [end - start for start, end in pairwise([*starts, batch.tokens_BT.numel()])]
+    # The positions of padding are all 0: it counts as conversations of one token, which is next to nothing.
+    return sum(length**2 for length in lengths) / sum(lengths)
 
 
 def _matrix_peak() -> float:
