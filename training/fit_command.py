@@ -36,6 +36,12 @@ def fit(
     seed: Annotated[int, typer.Option(rich_help_panel=_DATA)] = 0,
     row_tokens: Annotated[int | None, typer.Option(min=16, rich_help_panel=_DATA)] = None,
     batch_rows: Annotated[int | None, typer.Option(min=1, help="Rows of one step.", rich_help_panel=_DATA)] = None,
+    allow_contaminated: Annotated[
+        bool,
+        typer.Option(
+            "--allow-contaminated", help="Do not look for the suites' cases in the data.", rich_help_panel=_DATA
+        ),
+    ] = False,
     accumulate: Annotated[
         int, typer.Option(min=1, help="Take the rows of a step in so many parts.", rich_help_panel=_DATA)
     ] = 1,
@@ -104,6 +110,8 @@ def fit(
             device=device,
             compiled=compiled,
         )
+        if not allow_contaminated:
+            _refuse_contaminated(data or [])
     core = _train(folder, options, resume=resume, save_every=save_every)
     typer.echo(str(core))
 
@@ -172,6 +180,13 @@ def _options(paths: list[Path], **given: Any) -> "RunOptions":
         start_from=str(start_from) if start_from else None,
         **given,
     )
+
+
+def _refuse_contaminated(paths: list[Path]) -> None:
+    from training.contamination_guard import refuse_contaminated  # noqa: PLC0415
+
+    error_console().print("looking for the suites' cases in the data")
+    refuse_contaminated(paths, allowed=False)
 
 
 def _resumed(folder: "RunFolder", steps: int | None, learning_rate: float | None) -> "RunOptions":

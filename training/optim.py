@@ -87,7 +87,7 @@ class MuonWithAtan2:
     def step(self, learning_rate: float) -> None:
         self._muon.param_groups[0]["lr"] = learning_rate * _MUON_RATE
         self._muon.step()  # type: ignore[no-untyped-call]
-        self._muon.zero_grad()
+        self._muon.zero_grad(set_to_none=True)
         self._others.step(learning_rate)
 
     def state(self) -> dict[str, Tensor]:

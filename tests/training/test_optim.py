@@ -2,9 +2,12 @@
 
 import math
 
+import pytest
 import torch
 
-from training.optim import AdamAtan2, MovingAverage
+from reasoning_core.model import HrmTextCore
+from training.optim import AdamAtan2, MovingAverage, MuonWithAtan2, new_optimiser
+from training.sizes import config_of_size
 
 
 def test_adam_atan2_follows_its_formula_element_by_element():
@@ -54,3 +57,21 @@ def test_the_average_follows_quickly_at_first_and_slowly_later():
     before = float(average.averages[0])
     average.update(10**6)
     assert math.isclose(float(average.averages[0]), before * 0.999, rel_tol=1e-5)
+
+
+def test_muon_turns_matrices_by_an_almost_orthogonal_step_and_leaves_the_rest_to_adam_atan2():
+    generator = torch.Generator().manual_seed(0)
+    matrix, embedding = (torch.nn.Parameter(torch.zeros(12, 8)) for _ in range(2))
+    optimiser = MuonWithAtan2([matrix], [embedding], weight_decay=0.0)
+    matrix.grad, embedding.grad = (torch.randn(12, 8, generator=generator) for _ in range(2))
+    expected = -0.01 * math.pi / 4 * embedding.grad.sign()
+    optimiser.step(0.01)
+    singular = torch.linalg.svdvals(matrix.detach())
+    assert float(singular.min() / singular.max()) > 0.5
+    torch.testing.assert_close(embedding.detach(), expected)
+    assert matrix.grad is None
+
+
+def test_an_unknown_optimiser_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown optimiser 'sgd': use one of adam-atan2, muon"):
+        new_optimiser("sgd", HrmTextCore(config_of_size("nano", 320)), 0.1)

@@ -99,3 +99,45 @@ def test_a_dialogue_is_packed_under_its_own_conditions():
     )
     (step,) = rows.steps(0)
     assert rows.batch(step).tokens_BT[0, 1].item() == TOKENIZER.condition_ids(["direct"])[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 12), min_size=4, max_size=40), st.sampled_from([1, 2, 4]))
+def test_shares_hold_each_row_once_are_equal_in_number_and_close_in_cost(lengths, num_shares):
+    sets = [[Exchange((Passage("", "meals " * n),), "limit", (), "60", "answer", "x")] for n in lengths]
+    rows = DialogueRows(made(sets), TOKENIZER, row_tokens=64, rows_per_step=4, seed=3)
+    for step in rows.steps(0):
+        shares = rows.deal(step, num_shares)
+        assert sorted(row for share in shares for row in share) == sorted(step)
+        assert {len(share) for share in shares} == {4 // num_shares}
+        costs = [sum(map(rows._cost, share)) for share in shares]
+        assert max(costs) - min(costs) <= max(map(rows._cost, step))
+
+
+def test_rows_that_cannot_be_shared_evenly_are_refused():
+    sets = [[Exchange((Passage("", word * 9),), word, (), word, "answer", "x")] for word in WORDS]
+    rows = DialogueRows(made(sets), TOKENIZER, row_tokens=64, rows_per_step=3, seed=3)
+    with pytest.raises(ValueError, match="3 rows cannot be shared by 2"):
+        rows.deal(next(rows.steps(0)), 2)
+
+
+def test_the_curriculum_begins_the_first_epoch_with_short_dialogues_and_leaves_the_others_alone():
+    sets = [[Exchange((Passage("", "meals " * n),), "limit", (), "60", "answer", "x")] for n in range(1, 41)]
+    plain, led = (
+        DialogueRows(made(sets), TOKENIZER, row_tokens=256, rows_per_step=1, seed=3, curriculum=share)
+        for share in (0.0, 0.25)
+    )
+    order = led._order(0).tolist()
+    assert sorted(order) == list(range(40))
+    assert max(order[:10]) < 20 <= max(plain._order(0)[:10])
+    assert led._order(1).tolist() == plain._order(1).tolist()
+
+
+def test_the_tokens_of_a_step_do_not_depend_on_how_its_masks_are_computed():
+    sets = [[Exchange((Passage("", word),), word, (), word, "answer", "x")] for word in WORDS]
+    rows = DialogueRows(made(sets), TOKENIZER, row_tokens=64, rows_per_step=2, seed=3)
+    for step in rows.steps(0):
+        whole, segmented = rows.batch(step), rows.batch(step, segmented=True)
+        assert torch.equal(whole.tokens_BT, segmented.tokens_BT)
+        assert torch.equal(whole.targets_BT, segmented.targets_BT)
+        assert rows.num_supervised(step) == whole.num_supervised == segmented.num_supervised

@@ -17,6 +17,7 @@ from reasoning_core.prompt import Passage
 from training.command_line import main
 from training.instructions import Dialogue, Exchange, write_dialogues
 from training.run import RunError, RunFolder
+from training.suites import load_suite
 
 NUMBERS = [str(n) for n in range(10, 90)]
 
@@ -51,6 +52,7 @@ def arguments(data: Path, out: Path, steps: int) -> list[str]:
     return [
         "fit", "--data", str(data), "--out", str(out), "--size", "nano", "--steps", str(steps), "--batch-rows", "2",
         "--row-tokens", "96", "--vocabulary-size", "320", "--precision", "fp32", "--save-every", "5", "--no-compile",
+        "--allow-contaminated",
     ]  # fmt: skip
 
 
@@ -177,6 +179,19 @@ def test_bad_options_are_one_sentence_and_exit_code_2(data, tmp_path, capsys, ex
     message = " ".join(capsys.readouterr().err.split())
     assert sentence in message
     assert "Traceback" not in message
+
+
+def test_data_that_holds_a_case_of_a_suite_is_refused_unless_told(tmp_path: Path, capsys):
+    leaked = tmp_path / "leaked.jsonl"
+    write_dialogues(leaked, load_suite("values", 40))
+    command = ["fit", "--data", str(leaked), "--out", str(tmp_path / "run"), "--size", "nano", "--steps", "1"]
+    assert main(command) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "holds the case" in message
+    assert "--allow-contaminated" in message
+    assert not (tmp_path / "run").exists()
+    small = ["--batch-rows", "1", "--row-tokens", "512", "--vocabulary-size", "400", "--precision", "fp32"]
+    assert main([*command, *small, "--allow-contaminated"]) == 0
 
 
 def test_an_existing_run_is_not_overwritten_and_changed_data_is_not_resumed(data, tmp_path, capsys):
