@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.benchmarks import bench_engine, bench_retrieval, bench_training
+from tests.benchmarks import bench_architectures, bench_engine, bench_retrieval, bench_training
 from tests.benchmarks.measurement import Measurement, print_table
 
 
 def main(
-    only: Annotated[str | None, typer.Option(help="engine, training or retrieval.")] = None,
+    only: Annotated[str | None, typer.Option(help="engine, training, retrieval; or architectures, for hours.")] = None,
     data: Annotated[Path | None, typer.Option(help="Public corpora for the retrieval figures.")] = None,
 ) -> None:
     """Measure everything, or one part."""
@@ -24,6 +24,8 @@ def main(
         measurements += bench_engine.measure()
     if only in (None, "training"):
         measurements += bench_training.measure()
+    if only == "architectures":
+        measurements += bench_architectures.measure()
     if only in (None, "retrieval"):
         if corpora.is_dir():
             measurements += bench_retrieval.measure(corpora, every=5)
