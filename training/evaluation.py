@@ -63,11 +63,6 @@ def scored(case_id: str, exchange: Exchange, answer: Answer) -> ScoredCase:
     )
 
 
-def case_id(dialogue: Dialogue, turn: int) -> str:
-    """Return the name of one question of a suite; turns count from 1."""
-    return f"{dialogue.id}#{turn}"
-
-
 def _asked(reader: Reader, dialogue: Dialogue, turn: int) -> ScoredCase:
     """Ask one question after the expected turns before it."""
     history: tuple[Turn, ...] = dialogue.turns()[: turn - 1]
@@ -76,5 +71,5 @@ def _asked(reader: Reader, dialogue: Dialogue, turn: int) -> ScoredCase:
     *_, last = reader.read(history, asked.question, asked.passages)
     seconds = time.perf_counter() - started
     assert isinstance(last, Answer)
-    case = scored(case_id(dialogue, turn), dialogue.exchanges[turn - 1], last)
+    case = scored(f"{dialogue.id}#{turn}", dialogue.exchanges[turn - 1], last)
     return replace(case, dialogue=unit_of(dialogue), turn=turn, variant=variant_of(dialogue), seconds=round(seconds, 3))

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from training.intervals import Bootstrap, Interval, Ratio, difference
-from training.scoring import ScoredCase, exact_match, follow
+from training.scoring import ScoredCase, exact_match, follow, joined
 
 ALL = "all suites"
 
@@ -104,7 +104,7 @@ def _require_same_questions(candidate: Suites, serving: Suites) -> None:
 def _compared(candidate: Suites, serving: Suites, rule: GateRule) -> tuple[Comparison, ...]:
     pairs = {name: (candidate[name], serving[name]) for name in candidate}
     if len(pairs) > 1:
-        pairs = {ALL: (_joined(candidate), _joined(serving)), **pairs}
+        pairs = {ALL: (joined(candidate), joined(serving)), **pairs}
     return tuple(_compare(name, *cases, rule, len(pairs)) for name, cases in pairs.items())
 
 
@@ -129,13 +129,6 @@ def _interval(candidate: Ratio, serving: Ratio, rule: GateRule, alpha: float) ->
     return difference(candidate, serving, replace(rule.bootstrap, confidence=1 - alpha)) or (0.0, 0.0)
 
 
-def _joined(suites: Suites) -> list[ScoredCase]:
-    """Return all cases, each dialogue under a name that says its suite."""
-    return [
-        replace(case, dialogue=f"{name}/{case.dialogue or case.id}") for name, cases in suites.items() for case in cases
-    ]
-
-
 def _wrong_verified(cases: Sequence[ScoredCase]) -> int:
     return sum(case.verified and not case.right for case in cases)
 
@@ -155,7 +148,7 @@ def _fall(what: str, gap: float, interval: Interval, rule: GateRule) -> str:
 
 
 def _follows_less(candidate: Suites, serving: Suites, rule: GateRule) -> list[str]:
-    ours, theirs = follow(_joined(candidate)), follow(_joined(serving))
+    ours, theirs = follow(joined(candidate)), follow(joined(serving))
     if ours.value is None or theirs.value is None:
         return []
     gap, interval = ours.value - theirs.value, _interval(ours, theirs, rule, rule.alpha)

@@ -6,7 +6,7 @@ has a bootstrap interval over dialogues.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from reasoning_core.response import normalised
@@ -127,6 +127,13 @@ def by_dialogue(cases: Iterable[ScoredCase]) -> dict[str, list[ScoredCase]]:
     for case in cases:
         members[case.dialogue or case.id].append(case)
     return members
+
+
+def joined(suites: Mapping[str, Sequence[ScoredCase]]) -> list[ScoredCase]:
+    """Return the cases of all suites, each dialogue under a name that says its suite."""
+    return [
+        replace(case, dialogue=f"{name}/{case.dialogue or case.id}") for name, cases in suites.items() for case in cases
+    ]
 
 
 def _sums(part: Callable[[ScoredCase], float], whole: Callable[[ScoredCase], float]) -> Counted:

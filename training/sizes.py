@@ -3,8 +3,8 @@
 L and XL are as published (arXiv 2605.20613), vocabulary, context, batch, learning rate and average included; B has the
 shape of upstream's configuration; mini is the size that ships, with the learning rate and batch of its run. The
 learning rates and batches of the others are interpolated over the logarithm of the parameters and were not searched.
-Rows are long because conversations in them attend by themselves: a row of 512 tokens was filled to 82 %, one of 2,048 to
-99 %, at the same cost for each pair of tokens.
+Rows are long because conversations in them attend by themselves: a row of 512 tokens was filled to 82 %, one of 2,048
+to 99 %, at the same cost for each pair of tokens.
 """
 
 from dataclasses import dataclass

@@ -10,15 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from reasoning_core.response import REFUSAL, Response
-from training.generator import SIDES, generate
+from training.generator import generate
 from training.instructions import Dialogue, read_dialogues
 from training.rulebook import load_rulebooks
 
-_ORDER = (
+SUITES = (
     "in-distribution", "values", "entities", "phrasings", "families", "turns", "refusal", "ask-back", "hostile",
     "counterfactual",
 )  # fmt: skip
-SUITES = tuple(name for name in _ORDER if name in SIDES)
 VARIANTS = ("original", "edited", "removed")
 _SEED = 20_260_523
 
@@ -27,13 +26,16 @@ def load_suite(name: str, limit: int) -> list[Dialogue]:
     """Return the dialogues of a named suite, or of a JSONL file, until they hold `limit` questions.
 
     Raises:
-        ValueError: neither a suite nor a file.
+        ValueError: neither a suite nor a file, or a file without a dialogue.
     """
     if name in SUITES:
         return list(_until(_groups(generate(load_rulebooks(None), 2 * limit, _SEED, name)), limit))
     if not Path(name).is_file():
         raise ValueError(f"unknown suite {name!r}: use one of {', '.join(SUITES)}, or a JSONL file of dialogues")
-    return list(_until(_groups(read_dialogues(Path(name))), limit))
+    dialogues = list(_until(_groups(read_dialogues(Path(name))), limit))
+    if not dialogues:
+        raise ValueError(f"{name} holds no dialogue: there is nothing to ask")
+    return dialogues
 
 
 def variant_of(dialogue: Dialogue) -> str:
