@@ -37,6 +37,7 @@ def answered(
     """Ask about a fact that is shown; inputs in `known` keep their values, the others are drawn."""
     inputs = draw_inputs(scene, fact, question, known or {})
     scene.discussed.add(fact.rule.about)
+    scene.answered.add((fact.identity, question.name))
     bindings = {**_base(fact, inputs), **inputs}
     asked = render(template or one_phrasing(question.phrasings, scene.rng, scene.side.phrasings), bindings)
     working, answer = _response(scene.numbers, fact, question, bindings)

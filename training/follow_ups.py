@@ -121,10 +121,17 @@ def _about_another(scene: Scene, templates: Sequence[str]) -> str:
 
 
 def _elsewhere(scene: Scene, last: Fact) -> Step:
-    """Ask about another fact that is shown, or something else about this one."""
-    others = [fact for fact in scene.facts if fact is not last] or scene.facts
-    fact = scene.rng.choice(others)
-    return answered(scene, fact, some_question(fact, scene.rng), ())
+    """Ask about another fact that is shown, or something else about this one; not what was asked in so many words."""
+    fresh = [(fact, questions) for fact in scene.facts if (questions := _not_asked(scene, fact))]
+    elsewhere = [(fact, questions) for fact, questions in fresh if fact is not last]
+    everything = [(fact, fact.rule.questions) for fact in scene.facts]
+    fact, questions = scene.rng.choice(elsewhere or fresh or everything)
+    return answered(scene, fact, scene.rng.choice(questions), ())
+
+
+def _not_asked(scene: Scene, fact: Fact) -> Sequence[Question]:
+    """Return the questions about a fact that were not answered yet; another input makes another question."""
+    return [q for q in fact.rule.questions if q.inputs or (fact.identity, q.name) not in scene.answered]
 
 
 def _with_missing(scene: Scene) -> list[tuple[Fact, Question]]:

@@ -44,6 +44,7 @@ class Scene:
     passages: list[Passage] = field(default_factory=list)
     irrelevant: list[str] = field(default_factory=list)
     discussed: set[str] = field(default_factory=set)
+    answered: set[tuple[tuple[str, Scalar | None], str]] = field(default_factory=set)
     num_sources: int = 0
 
     def invent(self, rule: Rule, known: dict[str, str] | None = None) -> list[Fact]:
