@@ -54,12 +54,12 @@ def evaluate(
     options = ReaderOptions(tries=1, guided=False) if unguided else ReaderOptions()
     measured = _measured([core, against] if against else [core], suites, options, cases)
     judgement = judge(measured[0].cases, measured[1].cases) if against else None
-    if report:
-        write_report(report, measured, suites, judgement)
     if as_json:
         typer.echo(json.dumps(document(measured, judgement)))
     else:
         _print(measured, judgement)
+    if report:
+        write_report(report, measured, suites, judgement)
     return 1 if judgement and not judgement.passed else 0
 
 

@@ -48,6 +48,8 @@ class Section:
     bars: tuple[Bar, ...]
     turns: tuple[Bar, ...]
     counterfactual: tuple[Bar, ...]
+    families: tuple[tuple[str, int, tuple[float | None, ...]], ...]
+    """Name, cases and exact match of each core, the weakest first."""
 
 
 def write_report(
@@ -63,7 +65,8 @@ def render(measured: Sequence[MeasuredCore], suites: Suites, judgement: Judgemen
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "percent": percent, "points": points, "thousands": thousands, "file_name": file_name, "number": number,
+        "percent": percent, "share": share, "points": points, "thousands": thousands, "file_name": file_name,
+        "number": number,
     }  # fmt: skip
     return environment.get_template("report.html").render(
         cores=measured,
@@ -80,13 +83,18 @@ def render(measured: Sequence[MeasuredCore], suites: Suites, judgement: Judgemen
     )
 
 
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def points(share: float) -> str:
-    """A difference of shares, with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+def share(value: float | None) -> str:
+    """A share in percent, for a column that says so."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def thousands(count: int) -> str:
@@ -107,7 +115,7 @@ def _sections(measured: Sequence[MeasuredCore]) -> list[Section]:
     real = tuple(name for name in names if name not in SUITES)
     described = (
         ("Held-out suites", "Generated from rulebooks with fixed seeds; each suite holds something back.", held_out),
-        ("Real data", "Dialogues from files, which no rulebook of ours has written.", real),
+        ("Real data", "Dialogues read from files.", real),
     )
     return [_section(title, lead, suites, measured) for title, lead, suites in described if suites]
 
@@ -126,6 +134,7 @@ def _section(title: str, lead: str, names: tuple[str, ...], measured: Sequence[M
         bars=tuple(_suite_bar(name, figures) for name, figures in suites),
         turns=tuple(_turn_bar(turn, together) for turn in together[0]["turns"]),
         counterfactual=_counterfactual_bars(together),
+        families=_families(together),
     )
 
 
@@ -150,3 +159,11 @@ def _counterfactual_bars(figures: Sequence[Mapping[str, Any]]) -> tuple[Bar, ...
             ("refuses without the fact", "refuses", "removed"),
         )
     )
+
+
+def _families(figures: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, int, tuple[float | None, ...]], ...]:
+    families = [
+        (name, part["cases"], tuple(each["groups"][name]["exact_match"] for each in figures))
+        for name, part in figures[0]["groups"].items()
+    ]
+    return tuple(sorted(families, key=lambda family: (family[2][0], -family[1])))

@@ -11,6 +11,7 @@ from training.gate import Comparison
 
 _SIDE = 220.0
 _MARGIN_LEFT, _MARGIN_TOP = 36.0, 10.0
+_MANY_CASES = 30
 _MIN_RADIUS, _MAX_RADIUS = 3.0, 11.0
 
 
@@ -57,7 +58,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceChart:
-    """Differences around a zero in the middle; the ends of the bar stand for `reach` either way."""
+    """Differences around a zero in the middle; the ends of the bar stand for `reach` either way.
+
+    A few questions have an interval so wide that it would flatten all the others: they do not set the reach, and what
+    lies beyond it is cut off at the end of the bar.
+    """
 
     reach: float
     rows: tuple[Difference, ...]
@@ -65,11 +70,13 @@ class DifferenceChart:
     @classmethod
     def of(cls, comparisons: Iterable[Comparison]) -> "DifferenceChart":
         compared = tuple(comparisons)
-        widest = max((abs(end) for each in compared for end in each.interval), default=0.0)
-        reach = next((step for step in (0.05, 0.1, 0.2, 0.4) if widest <= step), 1.0)
+        most = max((each.cases for each in compared), default=0)
+        many = [each for each in compared if each.cases >= min(_MANY_CASES, most)]
+        widest = max((abs(end) for each in many for end in each.interval), default=0.0)
+        reach = next((step for step in (0.05, 0.1, 0.2, 0.3, 0.4, 0.6) if widest <= step), 1.0)
 
         def place(value: float) -> float:
-            return 50 + 50 * value / reach
+            return min(100.0, max(0.0, 50 + 50 * value / reach))
 
         rows = (Difference(c, place(c.difference), place(c.interval[0]), place(c.interval[1])) for c in compared)
         return cls(reach, tuple(rows))
@@ -104,7 +111,8 @@ def reliability_diagram(table: Sequence[Mapping[str, Any]]) -> ReliabilityDiagra
         Dot(
             x=_x(row["confidence"]),
             y=_y(row["accuracy"]),
-            radius=max(_MIN_RADIUS, _MAX_RADIUS * (row["cases"] / most) ** 0.5),
+            radius=max(_MANY_CASES = 30
+_MIN_RADIUS, _MAX_RADIUS * (row["cases"] / most) ** 0.5),
             title=f"{row['cases']} answers: {100 * row['confidence']:.0f} % sure, {100 * row['accuracy']:.0f} % right",
         )
         for row in table
