@@ -111,8 +111,7 @@ def reliability_diagram(table: Sequence[Mapping[str, Any]]) -> ReliabilityDiagra
         Dot(
             x=_x(row["confidence"]),
             y=_y(row["accuracy"]),
-            radius=max(_MANY_CASES = 30
-_MIN_RADIUS, _MAX_RADIUS * (row["cases"] / most) ** 0.5),
+            radius=max(_MIN_RADIUS, _MAX_RADIUS * (row["cases"] / most) ** 0.5),
             title=f"{row['cases']} answers: {100 * row['confidence']:.0f} % sure, {100 * row['accuracy']:.0f} % right",
         )
         for row in table
