@@ -8,6 +8,7 @@ from typer.exceptions import Abort, TyperException
 
 from training import (
     check_command,
+    convert_command,
     data_commands,
     evaluate_command,
     export_command,
@@ -28,6 +29,7 @@ def command_line() -> typer.Typer:
         help="From rules and instruction data to a core.",
     )
     data_commands.register(root)
+    convert_command.register(root)
     check_command.register(root)
     sizes_command.register(root)
     fit_command.register(root)

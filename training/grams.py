@@ -72,7 +72,8 @@ class GramSet:
         found = np.searchsorted(self._sorted, asked)
         inside = found < len(self._sorted)
         found, asked = found[inside], asked[inside]
-        return found[self._sorted[found] == asked]
+        places: npt.NDArray[np.int64] = found[self._sorted[found] == asked]
+        return places
 
     def _short(self, grams: Hashes) -> npt.NDArray[np.int64]:
         return (grams >> np.uint64(64 - _TABLE_BITS)).astype(np.int64)
