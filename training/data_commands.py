@@ -69,8 +69,8 @@ def _write(path: Path, dialogues: Iterable["Dialogue"], count: int) -> None:
 def _write_lineage(
     path: Path, rulebooks: Sequence[Path] | None, background: Sequence[Path], split: str, seed: int
 ) -> None:
-    from training.lineage import Source, rulebook_sources, write_lineage  # noqa: PLC0415 - keeps --help quick
+    from training.lineage import Source, licence_of, rulebook_sources, write_lineage  # noqa: PLC0415 - keeps --help quick
 
-    texts = [Source(folder.name, "background", "not stated", folder.name) for folder in background]
+    texts = [Source(folder.name, "background", licence_of(folder), folder.name) for folder in background]
     sources = [*rulebook_sources(rulebooks), *texts]
     write_lineage(path, made_by="precept-train rules", sources=sources, split=split, seed=seed)

@@ -6,6 +6,7 @@ such a file, and data of a core that was trained on further, are listed as what 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -18,6 +19,15 @@ from training.instructions import read_dialogues
 _SUFFIX = ".lineage.json"
 _FORMAT = 1
 _OWN_LICENCE = "Apache-2.0"
+_LICENCE_CHARACTERS = 2000
+# The stricter ones first: the text of CC-BY-SA holds the words of CC-BY.
+_LICENCES = {
+    "CC-BY-SA-4.0": re.compile(r"Attribution-ShareAlike 4\.0", re.I),
+    "CC-BY-4.0": re.compile(r"Attribution 4\.0", re.I),
+    "CC0-1.0": re.compile(r"CC0 1\.0", re.I),
+    "Apache-2.0": re.compile(r"Apache License\s+Version 2\.0", re.I),
+    "MIT": re.compile(r"\bMIT License\b|Permission is hereby granted, free of charge", re.I),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,14 @@ def rulebook_sources(rulebooks: Sequence[Path] | None) -> list[Source]:
 def file_sources(kind: str, files: Iterable[Path], *, licence: str) -> list[Source]:
     """Return one source for each file."""
     return [Source(file.stem, kind, licence, file.name, sha256=file_sha256(file)) for file in files]
+
+
+def licence_of(folder: Path) -> str:
+    """Return the licence that a LICENSE file in the folder or above it opens with, as far as it is a known one."""
+    places = [place for place in (folder, folder.parent) if any(place.glob("LICENSE*"))]
+    files = sorted(places[0].glob("LICENSE*")) if places else []
+    opening = files[0].read_text(encoding="utf-8", errors="replace")[:_LICENCE_CHARACTERS] if files else ""
+    return next((name for name, words in _LICENCES.items() if words.search(opening)), "not stated")
 
 
 def starting_core(folder: Path) -> dict[str, Any]:

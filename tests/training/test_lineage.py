@@ -15,6 +15,7 @@ from training.lineage import (
     data_of,
     file_sources,
     known_lineage,
+    licence_of,
     read_lineage,
     rulebook_sources,
     starting_core,
@@ -152,3 +153,24 @@ def test_what_a_source_is_called_cannot_break_the_table(data: Path):
 def test_a_lineage_is_what_its_json_says(data: Path):
     written = write_lineage(data, made_by="x", sources=[SHARED])
     assert json.loads(written.read_text()) == {"format": 1} | json.loads(json.dumps(asdict(read_lineage(data))))
+
+
+@pytest.mark.parametrize(
+    ("text", "licence"),
+    [
+        ("CC0 1.0 Universal\n\nStatement of Purpose", "CC0-1.0"),
+        ("   Apache License\n   Version 2.0, January 2004", "Apache-2.0"),
+        ("# Attribution-ShareAlike 4.0 International", "CC-BY-SA-4.0"),
+        ("## Creative Commons Attribution 4.0 International Public License", "CC-BY-4.0"),
+        ("Ask the author.", "not stated"),
+    ],
+)
+def test_the_licence_of_background_text_is_read_from_its_folder_or_the_one_above(tmp_path, text, licence):
+    (tmp_path / "LICENSE.md").write_text(text)
+    (tmp_path / "pages").mkdir()
+    assert licence_of(tmp_path / "pages") == licence_of(tmp_path) == licence
+
+
+def test_without_a_licence_file_the_licence_is_not_stated(tmp_path: Path):
+    (tmp_path / "texts" / "pages").mkdir(parents=True)
+    assert licence_of(tmp_path / "texts" / "pages") == "not stated"
