@@ -96,12 +96,13 @@ def names_of(runs: Sequence[Path]) -> Mapping[str, Path]:
     }
 
 
-def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(values: Mapping[str, Any], section: str = "training") -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a line by chart; the page has a section for all of training, and one for each group."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _numbers(value, f"{prefix}{key}/")
-        elif isinstance(value, int | float) and not isinstance(value, bool) and prefix + key != "step":
-            yield prefix + key, float(value)
+            yield from _numbers(value, f"{section}/{key}".removeprefix("training/"))
+        elif isinstance(value, int | float) and not isinstance(value, bool) and key != "step":
+            yield f"{section}/{key}", float(value)
 
 
 def _is_metrics(line: str) -> bool:

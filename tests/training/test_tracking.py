@@ -62,16 +62,25 @@ def mirrored(run: Path, events: Path) -> Iterator[RunMirror]:
 def test_every_number_of_every_line_is_a_point_of_its_chart(tmp_path: Path):
     run = new_run(tmp_path / "run")
     run.log(line(4))
-    run.log(line(8, gradient_norm=0.5, evaluation={"loss": 0.75, "exact": None}, note="K rises", resumed=True))
+    run.log(
+        line(
+            8,
+            gradient_norm=0.5,
+            evaluation={"loss": 0.75, "exact": None, "by": {"turn": 0.5}},
+            note="K rises",
+            resumed=True,
+        )
+    )
     with mirrored(run.path, tmp_path / "events") as mirror:
         assert mirror.update() == 2
     assert charts(tmp_path / "events") == {
-        "loss": [(4, 0.25), (8, 0.125)],
-        "learning_rate": [(4, 0.25), (8, 0.25)],
-        "grad_calls": [(4, 5.0), (8, 5.0)],
-        "seconds": [(4, 2.0), (8, 4.0)],
-        "gradient_norm": [(8, 0.5)],
+        "training/loss": [(4, 0.25), (8, 0.125)],
+        "training/learning_rate": [(4, 0.25), (8, 0.25)],
+        "training/grad_calls": [(4, 5.0), (8, 5.0)],
+        "training/seconds": [(4, 2.0), (8, 4.0)],
+        "training/gradient_norm": [(8, 0.5)],
         "evaluation/loss": [(8, 0.75)],
+        "evaluation/by/turn": [(8, 0.5)],
     }
 
 
@@ -83,7 +92,7 @@ def test_time_on_the_page_is_the_time_of_the_run(tmp_path: Path):
         mirror.update()
     reader = EventAccumulator(str(tmp_path / "events"))
     reader.Reload()
-    assert [point.wall_time for point in reader.Tensors("loss")] == [1_000_004.0]
+    assert [point.wall_time for point in reader.Tensors("training/loss")] == [1_000_004.0]
 
 
 def test_a_run_that_goes_on_is_followed_line_by_line(tmp_path: Path):
@@ -92,7 +101,7 @@ def test_a_run_that_goes_on_is_followed_line_by_line(tmp_path: Path):
         for num_lines in range(5):
             assert mirror.update() == mirror.update() == num_lines
             run.log(line(2**num_lines))
-    assert charts(tmp_path / "events")["loss"] == [(1, 1.0), (2, 0.5), (4, 0.25), (8, 0.125)]
+    assert charts(tmp_path / "events")["training/loss"] == [(1, 1.0), (2, 0.5), (4, 0.25), (8, 0.125)]
 
 
 @pytest.mark.parametrize("rest", ['{"step": 16, "lo', '{"step"', "\x00\x00", "}", ' {"loss": 3}'])
@@ -107,7 +116,7 @@ def test_a_last_line_that_was_cut_off_waits_until_it_is_whole(rest: str, tmp_pat
         run.forget_metrics_after(8)
         run.log(line(16))
         assert mirror.update() == 2
-    assert charts(tmp_path / "events")["loss"] == [(8, 0.125), (16, 0.0625)]
+    assert charts(tmp_path / "events")["training/loss"] == [(8, 0.125), (16, 0.0625)]
 
 
 @settings(max_examples=12, deadline=None)
@@ -124,7 +133,7 @@ def test_however_often_a_run_resumes_the_charts_are_its_file(tmp_path_factory, r
                 run.log(line(step, loss=float(attempt)))
             mirror.update()
     expected = [json.loads(text) for text in run.metrics.read_text().splitlines()]
-    assert charts(folder / "events")["loss"] == [(values["step"], values["loss"]) for values in expected]
+    assert charts(folder / "events")["training/loss"] == [(values["step"], values["loss"]) for values in expected]
 
 
 def test_a_line_that_stays_beside_one_of_its_step_that_goes_keeps_its_points(tmp_path: Path):
@@ -136,7 +145,7 @@ def test_a_line_that_stays_beside_one_of_its_step_that_goes_keeps_its_points(tmp
         run.metrics.write_text(run.metrics.read_text().splitlines(keepends=True)[0])
         mirror.update()
     points = charts(tmp_path / "events")
-    assert points["loss"] == [(4, 0.5)]
+    assert points["training/loss"] == [(4, 0.5)]
     assert not points["evaluation/loss"]
 
 
@@ -177,7 +186,7 @@ def test_the_page_answers_on_the_loopback_address_and_ends_with_its_process(tmp_
             assert address.startswith("http://127.0.0.1:")
             assert b"TensorBoard" in answer(address)
             for _ in range(100):  # it reads the runs after it has begun to answer
-                if points := json.loads(answer(address + "data/plugin/scalars/scalars?run=two&tag=loss")):
+                if points := json.loads(answer(address + "data/plugin/scalars/scalars?run=two&tag=training/loss")):
                     break
                 time.sleep(0.1)
             assert [(step, value) for _, step, value in points] == [(4, 0.25), (8, 0.125)]
