@@ -48,8 +48,8 @@ class Segments:
 
 def attend(q_BNTH: Tensor, k_BNTH: Tensor, v_BNTH: Tensor, segments: Segments) -> Tensor:
     """Return softmax(q k / sqrt(H) + mask) v of every segment, of shape (B, N, T, H)."""
-    shape = q_BNTH.shape
-    q, k, v = (x.transpose(0, 1).reshape(1, shape[1], -1, shape[3]) for x in (q_BNTH, k_BNTH, v_BNTH))
+    shape, dtype = q_BNTH.shape, v_BNTH.dtype  # under autocast, rotation leaves queries and keys in float32
+    q, k, v = (x.to(dtype).transpose(0, 1).reshape(1, shape[1], -1, shape[3]) for x in (q_BNTH, k_BNTH, v_BNTH))
     out, _ = _segmented_attention(q, k, v, segments.bounds, segments.masks)
     attended: Tensor = out.view(shape[1], shape[0], shape[2], shape[3]).transpose(0, 1)
     return attended

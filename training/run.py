@@ -171,7 +171,7 @@ class RunFolder:
 def _step_of(line: str) -> int | None:
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError):  # a line cut off by a kill
+    except (ValueError, KeyError, TypeError):  # a line cut off by a kill
         return None
 
 

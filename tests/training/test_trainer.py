@@ -152,6 +152,12 @@ def test_every_optimiser_and_baseline_lowers_the_loss(data: Path, tmp_path: Path
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_half_precision_trains_on_a_cpu_too(data: Path, tmp_path: Path):
+    assert main([*arguments(data, tmp_path / "run", 40), "--precision", "bf16"]) == 0
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert losses[-1] < 0.9 * losses[0]
+
+
 def test_training_lowers_the_loss_and_leaves_a_loadable_core_with_its_lineage(data: Path, tmp_path: Path):
     assert main(arguments(data, tmp_path / "run", 60)) == 0
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
