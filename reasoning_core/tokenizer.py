@@ -42,6 +42,10 @@ SPECIAL_TOKENS = (
     WORK_END,
 )
 
+# Of more than one byte, yet common in documents: whole tokens, so that a quote can hold them, however rare in training.
+_CHARACTERS = "€£§°·…–—‘’“”•éèêëáàâäãåçíîïñóôöõøúùûüýßæœÄÅÇÉÖØÜ"
+_SMALLEST_WITH_CHARACTERS = 1024
+
 # Words with their leading space, single digits, runs of punctuation, newlines one by one, other space.
 _PIECES = Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\n|\s+(?!\S)|\s")
 
@@ -73,15 +77,16 @@ class CoreTokenizer:
             ]
         )
         tokenizer.decoder = decoders.ByteLevel()
+        merges = _character_merges() if vocabulary_size >= _SMALLEST_WITH_CHARACTERS else []
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary_size,
+            vocab_size=vocabulary_size - len(merges),
             special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             min_frequency=2,
             show_progress=False,
         )
         tokenizer.train_from_iterator(texts, trainer)
-        return cls(tokenizer)
+        return cls(_with_merges(tokenizer, merges))
 
     @classmethod
     def load(cls, path: Path) -> "CoreTokenizer":
@@ -139,3 +144,24 @@ class CoreTokenizer:
                 pending.clear()
         if pending:
             yield self.decode(pending)
+
+
+def _character_merges() -> list[tuple[str, str]]:
+    """Return the pairs of byte symbols that make whole characters, in the order in which they merge."""
+    by_byte = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    merges: dict[tuple[str, str], None] = {}
+    for character in _CHARACTERS:
+        ((symbols, _),) = by_byte.pre_tokenize_str(character)
+        merges.update({(symbols[:end], symbols[end]): None for end in range(1, len(symbols))})
+    return list(merges)
+
+
+def _with_merges(tokenizer: Tokenizer, merges: list[tuple[str, str]]) -> Tokenizer:
+    """Return the tokenizer with these merges before those that it has learned."""
+    state = json.loads(tokenizer.to_str())
+    vocabulary, learned = state["model"]["vocab"], state["model"]["merges"]
+    for left, right in merges:
+        vocabulary.setdefault(left + right, len(vocabulary))
+    first = [list(merge) for merge in merges]
+    state["model"]["merges"] = first + [merge for merge in learned if merge not in first]
+    return Tokenizer.from_str(json.dumps(state))

@@ -70,6 +70,15 @@ def test_every_piece_is_the_text_of_its_token():
     assert all(tokenizer.decode([token]) == piece for piece, token in tokenizer.pieces().items())
 
 
+def test_characters_common_in_documents_are_whole_tokens_although_training_never_showed_them():
+    tokenizer = CoreTokenizer.train([*SENTENCES, "It’s €60 – café. It’s €70 – café."] * 3, 1024)
+    assert tokenizer.vocabulary_size <= 1024
+    for character in "€£’–éüß":
+        assert character in tokenizer.pieces()
+        assert tokenizer.decode(tokenizer.encode(f"a {character}5{character}b")) == f"a {character}5{character}b"
+        assert set(tokenizer.encode(character)) <= {tokenizer.pieces()[character]}
+
+
 def test_an_unknown_condition_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="unknown condition 'fast': use one of direct, cot, noisy, synth"):
         tiny_tokenizer().condition_ids(["cot", "fast"])
