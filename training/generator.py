@@ -18,6 +18,7 @@ from reasoning_core.working import check
 from training.asking import Asked, answered, asked_back, refused, some_question
 from training.background import Background, could_answer
 from training.counterfactual import counterfactual
+from training.currencies import in_another_currency, speaks_of_dollars
 from training.drills import comparison_drill
 from training.follow_ups import follow_up
 from training.instructions import Dialogue, Exchange
@@ -52,13 +53,15 @@ class Recipe:
     """What goes into the dialogues beside the rules.
 
     `auxiliary_share` of the dialogues of the split `train` are lookups and comparisons; in `train` and
-    `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages, `loose_share` of the
-    questions write amounts and dates in forms of their own, and `typo_share` are mistyped. In `hostile` all dialogues
-    have hostile text, and half of the questions are loose or mistyped.
+    `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages, `currency_share` of them
+    count in euros or pounds, `loose_share` of the questions write amounts and dates in forms of their own, and
+    `typo_share` are mistyped. In `hostile` all dialogues have hostile text, and half of the questions are loose or
+    mistyped.
     """
 
     auxiliary_share: float = 0.07
     hostile_share: float = 0.05
+    currency_share: float = 0.25
     loose_share: float = 0.25
     typo_share: float = 0.12
     background: Background | None = None
@@ -133,6 +136,9 @@ class _Kitchen:
                 return None
         if any(could_answer(text, e.question) for text in scene.irrelevant for e in exchanges):
             return None
+        dollars_beside = any(speaks_of_dollars(text) for text in scene.irrelevant)
+        if not dollars_beside and rng.random() < self._share(self.recipe.currency_share, of_hostile=0.0):
+            exchanges = in_another_currency(exchanges, rng)
         tags = [*dict.fromkeys(e.kind for e in exchanges if e.kind != "answer"), *["hostile"] * hostile]
         return Dialogue(dialogue_id, rule.id, self.split, tuple(tags), self._typed(exchanges, rng))
 

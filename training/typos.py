@@ -8,21 +8,30 @@ import re
 from collections.abc import Callable
 from datetime import date
 
+from training.currencies import CURRENCIES
 from training.formats import shown
 
 _WORD = re.compile(r"(?<![\w@.-])[a-z]{4,}(?![\w@-]|\.\w)")
 _END = re.compile(r"[.?!]+$")
 _LOOSE_COMMA = re.compile(r",(?=\s)")
-_DOLLARS = re.compile(r"\$(\d[\d,]*(?:\.\d+)?)")
-_AMOUNT_FORMS = ("{} dollars", "{} USD", "{}$", "$ {}", "USD {}", "${}", "${}", "${}")
+_AMOUNT = re.compile(rf"([{''.join(CURRENCIES)}])(\d[\d,]*(?:\.\d+)?)")
+_AMOUNT_FORMS = (
+    *("{amount} {many}", "{amount} {code}", "{amount}{sign}", "{sign} {amount}", "{code} {amount}"),
+    *("{sign}{amount}",) * 3,
+)
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def loosely(question: str, rng: random.Random) -> str:
     """Return the question with its amounts and dates in other forms: 1500 dollars, 31 March 2027."""
-    amount, day_form = rng.choice(_AMOUNT_FORMS), rng.choice(("date", "date_us", ""))
-    question = _DOLLARS.sub(lambda match: amount.format(match[1]), question)
+    form, day_form = rng.choice(_AMOUNT_FORMS), rng.choice(("date", "date_us", ""))
+
+    def amount(match: re.Match[str]) -> str:
+        currency = CURRENCIES[match[1]]
+        return form.format(amount=match[2], sign=currency.sign, code=currency.code, many=currency.many)
+
+    question = _AMOUNT.sub(amount, question)
     question = _DAY.sub(lambda match: shown(date.fromisoformat(match[0]), day_form), question)
     return _THOUSANDS.sub("", question) if rng.random() < 0.7 else question
 

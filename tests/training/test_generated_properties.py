@@ -2,7 +2,6 @@
 
 import random
 import re
-from importlib import resources
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +24,7 @@ from training.world import is_held_out
 
 RULES = load_rulebooks()
 LIBRARY = Library([rule for rule in RULES if not rule.held_out])
-AS_WRITTEN = Recipe(auxiliary_share=0.0, hostile_share=0.0, loose_share=0.0, typo_share=0.0)
+AS_WRITTEN = Recipe(0.0, 0.0, 0.0, 0.0, 0.0)
 seeds = st.integers(0, 2**31)
 
 
@@ -128,14 +127,27 @@ def test_training_hardly_repeats_itself():
 
 @pytest.mark.parametrize("split", ["in-distribution", "hostile", "families"])
 def test_the_serving_guide_lets_every_expected_response_be_written(split):
-    with resources.as_file(resources.files("reasoning_core") / "default_core" / "tokenizer.json") as path:
-        tokenizer = CoreTokenizer.load(path)
-    for exchange, texts, questions in answers(generate(RULES, 50, 1, split)):
+    dialogues = list(generate(RULES, 50, 1, split))
+    shown = [text for exchange, texts, _ in answers(dialogues) for text in (exchange.question, *texts.values())]
+    tokenizer = CoreTokenizer.train(shown, 1200)
+    for exchange, texts, questions in answers(dialogues):
         guide = WorkingGuide(tokenizer, texts, questions)
         tokens = response_ids(Response(exchange.working, exchange.answer), tokenizer)
         for length, token in enumerate(tokens):
             allowed = guide.allowed(tokens[:length])
             assert allowed is None or token in allowed, (exchange, tokenizer.decode(tokens[:length]))
+
+
+def test_a_conversation_keeps_to_one_currency_and_some_count_in_euros_or_pounds():
+    signs = []
+    for dialogue in generate(RULES, 400, 2, "train", Recipe(currency_share=0.5)):
+        said = [*(p.text for e in dialogue.exchanges for p in e.passages)]
+        said += [f"{e.question}\n{e.answer}" for e in dialogue.exchanges if e.family != "comparison-drill"]
+        found = set(re.findall(r"[$€£](?=\d)", "\n".join(said)))
+        assert len(found) <= 1
+        signs += found
+    assert {"$", "€", "£"} == set(signs)
+    assert signs.count("$") > 60
 
 
 def test_most_conversations_go_on_and_all_kinds_of_answer_occur():

@@ -21,7 +21,7 @@ from training.rulebook import load_rulebooks
 from training.typos import loosely
 
 README = (resources.files("training") / "rulebooks" / "README.md").read_text("utf-8")
-PLAIN = Recipe(auxiliary_share=0.0, hostile_share=0.0, loose_share=0.0, typo_share=0.0)
+PLAIN = Recipe(0.0, 0.0, 0.0, 0.0, 0.0)
 EXAMPLE = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
 
 
@@ -153,7 +153,9 @@ def test_a_mistake_in_a_new_construct_is_named_with_its_line(tmp_path, old, new,
         load_rulebooks([path])
 
 
-@pytest.mark.parametrize("question", ["Can I claim $1,500.50 on 2027-03-05?", "Is $75 ok, or $12,000?"])
+@pytest.mark.parametrize(
+    "question", ["Can I claim $1,500.50 on 2027-03-05?", "Is $75 ok, or $12,000?", "And for €1,200?"]
+)
 def test_a_loosely_written_question_says_the_same_numbers_and_days(question):
     written = {loosely(question, random.Random(seed)) for seed in range(80)}
     assert len(written) > 6
