@@ -17,6 +17,7 @@ from training.open_sets.open_set import Converted, LeftOut, Licence, OpenSet, Sp
 from training.phrasing import with_citations
 
 _PART_CHARACTERS = 600
+_MAX_PASSAGES = 5
 _RULE = re.compile(r"Rule\d+: .*?(?=Rule\d+: |$)", re.S)
 _APPLIED = re.compile(r"according to (Rule\d+)")
 _PRIORITY = re.compile(r"higher priority rules? (Rule\d+)")
@@ -38,18 +39,16 @@ def _converted(name: str, record: Mapping[str, Any]) -> Converted:
     sentences = [rule.strip() for rule in _RULE.findall(record["rules"])]
     sentences += [f"{sentence.strip()}." for sentence in record["preferences"].split(".") if sentence.strip()]
     texts = [Text("Game > State", record["facts"], divided=True), *_parts(sentences)]
-    if record["label"] not in _VERDICTS:
-        shown = show(question, texts, [], name)
-        if shown is None or len(shown.passages) < len(texts):
-            return LeftOut("the rules are too long to be shown whole")
-        return _dialogue(name, Exchange(shown.passages, question, (), REFUSAL, "refusal", "boardgameqa"))
-    places = _places(record["proof"], texts)
-    shown = show(question, texts, places, name)
-    if shown is None or len(shown.passages) < len(texts):
+    verdict = _VERDICTS.get(record["label"])
+    places = _places(record["proof"], texts) if verdict else []
+    shown = show(question, texts, places, name, num_passages=len(texts))
+    if len(texts) > _MAX_PASSAGES:
         return LeftOut("the rules are too long to be shown whole")
-    if not shown.quotes:
+    if shown is None or (verdict and not shown.quotes):
         return LeftOut("the proof quotes nothing")
-    answer = with_citations(_VERDICTS[record["label"]], shown.numbers)
+    if verdict is None:
+        return _dialogue(name, Exchange(shown.passages, question, (), REFUSAL, "refusal", "boardgameqa"))
+    answer = with_citations(verdict, shown.numbers)
     return _dialogue(name, Exchange(shown.passages, question, shown.lines, answer, "answer", "boardgameqa"))
 
 
@@ -83,11 +82,11 @@ def _places(proof: str, texts: Sequence[Text]) -> list[Place]:
 
 
 def _line_of(words: str, texts: Sequence[Text]) -> Place | None:
-    """Return the line or sentence that holds the words, whatever their case."""
+    """Return where the words stand, whatever their case, to the end of their sentence or to a quotation mark."""
     for number, text in enumerate(texts):
         at = text.text.casefold().find(words.casefold())
         if at >= 0:
-            ends = [end for end in (text.text.find("\n", at), text.text.find(". ", at)) if end >= 0]
+            ends = [end for mark in ("\n", ". ", '"') if (end := text.text.find(mark, at)) > at]
             return Place(number, at, min(ends, default=len(text.text)))
     return None
 

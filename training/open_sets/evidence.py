@@ -72,10 +72,15 @@ class _Piece:
         return self.text == place.text and inside
 
 
-def show(question: str, texts: Sequence[Text], places: Sequence[Place], seed: str) -> Shown | None:
-    """Return the places' windows among others; None where a place is divided between chunks or cannot be quoted."""
+def show(
+    question: str, texts: Sequence[Text], places: Sequence[Place], seed: str, *, num_passages: int = 0
+) -> Shown | None:
+    """Return the places' windows among others; None where a place is divided between chunks or cannot be quoted.
+
+    `num_passages` is at least what is shown, if there are so many; 0 leaves it to the seed.
+    """
     rng = random.Random(seed)
-    max_chars, num_passages = rng.choice(_WINDOW_CHARACTERS), rng.choice(_NUM_PASSAGES)
+    max_chars, num_passages = rng.choice(_WINDOW_CHARACTERS), num_passages or rng.choice(_NUM_PASSAGES)
     pieces = [piece for number, text in enumerate(texts) for piece in _pieces(number, text)]
     holders = [next((piece for piece in pieces if piece.holds(place)), None) for place in places]
     chosen = {piece: _window(question, piece, places, max_chars) for piece in holders if piece is not None}
@@ -150,8 +155,20 @@ def _around(text: str, first: int, last: int, max_chars: int) -> tuple[int, int]
         before = low > 0 and found[high].end - found[low - 1].start <= max_chars
         after = high + 1 < len(found) and found[high + 1].end - found[low].start <= max_chars
         if not before and not after:
-            return found[low].start, found[high].end
+            start, end = found[low].start, found[high].end
+            return (start, end) if end - start <= max_chars else _cut(text, start, end, first, last, max_chars)
         low, high = (low - 1, high) if before and (not after or (high - low) % 2) else (low, high + 1)
+
+
+def _cut(text: str, start: int, end: int, first: int, last: int, max_chars: int) -> tuple[int, int]:
+    """Return the words around characters `first` to `last` of one long sentence."""
+    spare = max(0, max_chars - (last - first)) // 2
+    if first - spare > start:
+        start = text.find(" ", first - spare - 1, first) + 1 or first
+    if last + spare < end:
+        space = text.rfind(" ", last, last + spare + 1)
+        end = space if space >= 0 else last
+    return start, end
 
 
 def _quoted(

@@ -1,7 +1,8 @@
 """Files of the SQuAD form: SQuAD 2.0, whose questions may have no answer, and XQuAD, whose all have.
 
-Distractors of an answerable question are other paragraphs of its article; a question without an answer is shown its own
-paragraph alone, since another one may well answer it. Where annotators differ, the shortest answer counts.
+Every question is shown its own paragraph among paragraphs of the article that follows: those of its own article might
+answer a question that has no answer, and distractors of two kinds would give the refusals away. Where annotators
+differ, the shortest answer counts.
 """
 
 import json
@@ -14,25 +15,30 @@ from training.open_sets.evidence import Place, Text
 from training.open_sets.open_set import Converted, LeftOut, Licence, OpenSet, Split
 from training.open_sets.spans import answered, left_open
 
-_OTHERS = 8  # paragraphs of the article around the question's own, enough to choose from
+_OTHERS = 8  # paragraphs, enough to choose from
 
 
 def _read(folder: Path, files: Sequence[Path]) -> Iterator[Converted]:
     for path in files:
-        for article in json.loads(path.read_text("utf-8"))["data"]:
-            title = article.get("title", "").replace("_", " ") or "Article"
-            texts = [Text(title, paragraph["context"]) for paragraph in article["paragraphs"]]
-            for number, paragraph in enumerate(article["paragraphs"]):
-                near = sorted(range(len(texts)), key=lambda i: abs(i - number))[:_OTHERS]
+        articles = json.loads(path.read_text("utf-8"))["data"]
+        for article, following in zip(articles, [*articles[1:], articles[0]], strict=True):
+            others = _texts(following)
+            for number, (text, paragraph) in enumerate(zip(_texts(article), article["paragraphs"], strict=True)):
+                near = [others[(number + i) % len(others)] for i in range(min(_OTHERS, len(others)))]
                 for record in paragraph["qas"]:
-                    yield _converted(record, [texts[i] for i in near])
+                    yield _converted(record, [text, *near])
+
+
+def _texts(article: Mapping[str, Any]) -> list[Text]:
+    title = article.get("title", "").replace("_", " ") or "Article"
+    return [Text(title, paragraph["context"]) for paragraph in article["paragraphs"]]
 
 
 def _converted(record: Mapping[str, Any], texts: Sequence[Text]) -> Converted:
     """Convert one question; the first of `texts` is its own paragraph."""
     question = " ".join(record["question"].split())
     if record.get("is_impossible", False):
-        exchange = left_open(question, texts[:1], "squad", record["id"])
+        exchange = left_open(question, texts, "squad", record["id"])
     else:
         answer = min(record["answers"], key=lambda answer: len(answer["text"]))
         start = answer["answer_start"]
