@@ -81,8 +81,12 @@ def _measured(
         try:
             return [measure(each, suites, options, kept_in, _Bars(bar, suites, each.name)) for each in checkpoints]
         except KeyboardInterrupt:
-            if kept_in:
-                bar.console.print(f"kept in {kept_in}: run the same command again to go on", markup=False)
+            left = (
+                f"answers are kept in {kept_in}: run the same command again to go on"
+                if kept_in
+                else ("nothing is kept: with --cases FILE the next run would go on from here")
+            )
+            bar.console.print(f"precept-train: stopped; {left}", markup=False, soft_wrap=True)
             raise
 
 

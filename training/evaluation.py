@@ -13,9 +13,7 @@ from reasoning_core.response import Response
 from training.case_file import CaseFile
 from training.instructions import Dialogue, Exchange
 from training.scoring import ScoredCase
-from training.suites import SUITES, load_suite, unit_of, variant_of
-
-__all__ = ["SUITES", "evaluate", "load_suite", "scored"]
+from training.suites import unit_of, variant_of
 
 
 def evaluate(

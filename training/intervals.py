@@ -12,6 +12,8 @@ import numpy as np
 Interval = tuple[float, float]
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
+_MAX_DRAWN_AT_ONCE = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
@@ -86,8 +88,14 @@ def _resampled_sums(columns: Sequence[Sequence[float]], bootstrap: Bootstrap) ->
     generator = np.random.default_rng(bootstrap.seed)
     sums = np.zeros((bootstrap.resamples, len(columns)))
     if num_dialogues:
-        for draw in range(bootstrap.resamples):
-            sums[draw] = table[generator.integers(num_dialogues, size=num_dialogues)].sum(axis=0)
+        # Many draws at a time, as a matrix that says how often each dialogue was drawn, in bounded memory.
+        at_once = max(1, _MAX_DRAWN_AT_ONCE // num_dialogues)
+        for start in range(0, bootstrap.resamples, at_once):
+            draws = min(at_once, bootstrap.resamples - start)
+            drawn = generator.integers(num_dialogues, size=(draws, num_dialogues))
+            places = drawn + num_dialogues * np.arange(draws)[:, None]
+            counts = np.bincount(places.ravel(), minlength=draws * num_dialogues).reshape(draws, num_dialogues)
+            sums[start : start + draws] = counts @ table
     return sums
 
 

@@ -42,6 +42,12 @@ def test_an_interval_equals_that_of_resampling_by_hand(dialogues):
         assert interval == pytest.approx(tuple(np.quantile(known, [0.025, 0.975])))
 
 
+def test_so_many_dialogues_that_they_are_drawn_in_blocks_give_the_same_interval():
+    figure = ratio([(n % 3, n % 4) for n in range(20_000)])
+    expected = np.quantile(brute_force(figure, FEW), [0.025, 0.975])
+    assert intervals({"figure": figure}, FEW)["figure"] == pytest.approx(tuple(expected))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=10))
 def test_a_difference_pairs_the_dialogues_of_both(pairs):
