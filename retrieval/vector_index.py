@@ -144,12 +144,13 @@ class VectorIndex:
         sha256 = hashlib.sha256(data).hexdigest()
         name = f"vectors-{self.generation}-{sha256[:12]}.faiss"
         manifest = Manifest(_FORMAT, name, sha256, len(self), self.dim, self.fingerprint, self.generation)
-        before = _stored_file(folder)
+        before, replaced_at = _stored_file(folder), _written_at(folder / MANIFEST)
         _write(folder / name, data)
         _write(folder / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-        # The file before this one stays, for a process that read the old manifest and is about to open it.
+        # The file before this one stays, for a process that read the old manifest and is about to open it; and so does
+        # what is younger than that manifest, for another process may be about to name it in its own.
         for path in folder.glob("vectors-*"):
-            if path.name not in (name, before):
+            if path.name not in (name, before) and _written_at(path) < replaced_at:
                 path.unlink(missing_ok=True)
         return manifest
 
@@ -228,6 +229,14 @@ def _stored_file(folder: Path) -> str:
         return read_manifest(folder).file
     except (FileNotFoundError, IndexDamaged):
         return ""
+
+
+def _written_at(path: Path) -> int:
+    """Return when a file was last written, in nanoseconds; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _write(path: Path, data: bytes) -> None:

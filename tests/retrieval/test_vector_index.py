@@ -1,6 +1,7 @@
 """The vector index against brute force, and against damage on disk."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,18 @@ def test_a_save_that_stopped_before_the_manifest_leaves_the_index_before_it(tmp_
     built(num=12, generation=2).save(tmp_path)
     (tmp_path / MANIFEST).write_bytes(manifest)
     assert len(VectorIndex.load(tmp_path)) == 10
+
+
+def test_a_file_that_another_process_is_writing_is_left_alone_and_one_that_it_left_behind_goes(tmp_path: Path) -> None:
+    built(num=10, generation=1).save(tmp_path)
+    written_now = tmp_path / "vectors-2-0123456789ab.faiss.77.tmp"
+    written_now.write_bytes(b"half")
+    left_behind = tmp_path / "vectors-0-0123456789ab.faiss.66.tmp"
+    left_behind.write_bytes(b"half")
+    os.utime(left_behind, (0, 0))
+    built(num=12, generation=2).save(tmp_path)
+    assert written_now.exists()
+    assert not left_behind.exists()
 
 
 def test_a_folder_without_an_index_is_no_damage(tmp_path: Path) -> None:
