@@ -103,11 +103,13 @@ def test_text_of_documents_cores_and_questions_is_never_markup():
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_the_file_asks_for_nothing_and_runs_nothing(alone: bool):
-    elements = Elements(page(HOSTILE, alone=alone))
+    html = page(HOSTILE, alone=alone)
+    elements = Elements(html)
     assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(elements.names)
     assert not {"src", "href", "action", "style", "srcset"} & {name for name, _ in elements.attributes}
     assert not [name for name, _ in elements.attributes if name.startswith("on")]
     assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in elements.attributes
+    assert "url(" not in html
 
 
 def test_the_verdict_its_reasons_and_both_sections_are_shown():
