@@ -72,8 +72,8 @@ def _converted(
 
 
 def _write_lineage(out: Path, chosen: "OpenSet", path: Path, split: str, left_out: Counter[str]) -> None:
-    from training.lineage import Source, write_lineage  # noqa: PLC0415 - keeps --help quick
+    from training.lineage import Source, digest_of, write_lineage  # noqa: PLC0415 - keeps --help quick
 
-    licence = chosen.splits[split].licence
-    source = Source(chosen.name, "open set", licence.name, chosen.source, licence.share_alike)
+    licence, digest = chosen.splits[split].licence, digest_of(chosen.files(path, split))
+    source = Source(chosen.name, "open set", licence.name, chosen.source, licence.share_alike, digest)
     write_lineage(out, made_by="precept-train convert", sources=[source], split=split, left_out=left_out)

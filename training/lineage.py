@@ -5,6 +5,7 @@ for nothing once they change. A core's manifest and its card list what the files
 such a file, and data of a core that was trained on further, are listed as what is known of them.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -133,6 +134,14 @@ def rulebook_sources(rulebooks: Sequence[Path] | None) -> list[Source]:
 def file_sources(kind: str, files: Iterable[Path], *, licence: str) -> list[Source]:
     """Return one source for each file."""
     return [Source(file.stem, kind, licence, file.name, sha256=file_sha256(file)) for file in files]
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of a file or, of several, that of their names and digests in order."""
+    if len(files) == 1:
+        return file_sha256(files[0])
+    lines = "".join(f"{file_sha256(file)}  {file.name}\n" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def licence_of(folder: Path) -> str:

@@ -11,6 +11,7 @@ from training.open_sets import (
     p3,
     sharc,
     squad,
+    strategyqa,
     svamp,
     tatqa,
     wikitablequestions,
@@ -18,9 +19,10 @@ from training.open_sets import (
 from training.open_sets.open_set import OpenSet
 
 _MODULES = (
-    boardgameqa, conditionalqa, doc2dial, gsm8k, legalbench, p3, sharc, squad, svamp, tatqa, wikitablequestions,
+    boardgameqa, conditionalqa, doc2dial, gsm8k, legalbench, p3, sharc, squad, strategyqa, svamp, tatqa,
+    wikitablequestions,
 )  # fmt: skip
-OPEN_SETS: Mapping[str, OpenSet] = {each.name: each for each in (*(m.SET for m in _MODULES), squad.XQUAD)}
+OPEN_SETS: Mapping[str, OpenSet] = {each.name: each for each in (*(m.SET for m in _MODULES), p3.READING, squad.XQUAD)}
 
 
 def open_set_named(name: str) -> OpenSet:

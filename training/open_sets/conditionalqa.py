@@ -1,8 +1,8 @@
 """ConditionalQA: a person's situation, a question about public policy, and the sentences of a page that answer it.
 
-The evidence is shown and quoted. Answers under a condition are left out: the form has no place for "if". The pages
-themselves are not part of the published files, so a question that its page leaves open is shown the evidence of other
-questions about that page.
+The evidence is shown and quoted, among the evidence of other questions about the same page, since the pages themselves
+are not part of the published files; a question that its page leaves open is shown that alone. Answers under a condition
+are left out: the form has no place for "if".
 """
 
 import html
@@ -42,25 +42,28 @@ def _converted(record: Mapping[str, Any], page: Sequence[str]) -> Converted:
 def _exchange(record: Mapping[str, Any], question: str, page: Sequence[str]) -> Exchange | LeftOut:
     title = record["url"].rstrip("/").rpartition("/")[2].replace("-", " ").capitalize()
     if record["not_answerable"]:
-        shown = [Text(title, text, divided=True) for text in page[:_MAX_SHOWN]]
+        shown = [Text(title, text, divided=True) for text in page]
         return left_open(question, shown, "conditionalqa", record["id"])
-    texts = [Text(title, text, divided=True) for text in _evidence(record)]
+    evidence = _evidence(record)
     if len(record["answers"]) != 1 or record["answers"][0][1]:
         return LeftOut("the answer has conditions or parts")
-    if not 0 < len(texts) <= _MAX_SHOWN:
+    if not 0 < len(evidence) <= _MAX_SHOWN:
         return LeftOut("the evidence is missing or long")
+    texts = [Text(title, text, divided=True) for text in dict.fromkeys((*evidence, *page))]
     answer = record["answers"][0][0].strip()
     if answer in ("yes", "no"):
-        return _verdict(answer, question, texts, record["id"])
-    places = [(n, text.text.casefold().find(answer.casefold())) for n, text in enumerate(texts)]
+        return _verdict(answer, question, texts, len(evidence), record["id"])
+    places = [(n, text.casefold().find(answer.casefold())) for n, text in enumerate(evidence)]
     found = [Place(n, at, at + len(answer)) for n, at in places if at >= 0]
     if len(found) != 1:
         return LeftOut("the answer does not stand in one place")
     return answered(question, texts, found[0], "conditionalqa", record["id"])
 
 
-def _verdict(answer: str, question: str, texts: Sequence[Text], seed: str) -> Exchange | LeftOut:
-    shown = show(question, texts, [Place(n, 0, len(text.text)) for n, text in enumerate(texts)], seed)
+def _verdict(answer: str, question: str, texts: Sequence[Text], num_evidence: int, seed: str) -> Exchange | LeftOut:
+    """Return the exchange of a yes or no, for which the first `num_evidence` texts are quoted."""
+    places = [Place(n, 0, len(text.text)) for n, text in enumerate(texts[:num_evidence])]
+    shown = show(question, texts, places, seed)
     if shown is None:
         return LeftOut("the evidence cannot be quoted")
     response = with_citations(answer.capitalize(), shown.numbers)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reasoning_core.prompt import Passage
+from reasoning_core.words import sentence_spans
 from retrieval.chunking import chunk
 from retrieval.sentences import units
 from retrieval.windows import window
@@ -101,12 +102,14 @@ def show(
 
 
 def quote(text: str, start: int, end: int) -> str | None:
-    """Return words to quote around characters `start` to `end`: whole words of one line, neither short nor long.
+    """Return words to quote around characters `start` to `end`: whole words of their sentence, neither short nor long.
 
     What is too long loses its end. None where a quotation mark or a line end stands among the words themselves.
     """
-    line_start = max(text.rfind("\n", 0, start), text.rfind('"', 0, start)) + 1
-    line_end = min((p for p in (text.find("\n", start), text.find('"', start)) if p >= 0), default=len(text))
+    spans = [span for span in sentence_spans(text) if span[0] < end and start < span[1]] or [(start, end)]
+    line_start = max(text.rfind("\n", 0, start) + 1, text.rfind('"', 0, start) + 1, min(start, spans[0][0]))
+    marks = (position for mark in ("\n", '"') if (position := text.find(mark, start)) >= 0)
+    line_end = min(max(end, spans[-1][1]), *marks, len(text))
     if line_end < end:
         return None
     while start > line_start and not text[start - 1].isspace():

@@ -12,7 +12,7 @@ from training.instructions import Dialogue, Exchange
 from training.open_sets.open_set import DIRECT, Converted, LeftOut, Licence, OpenSet, Split
 from training.phrasing import with_citations
 
-_LONGEST_CLAUSE = 1200
+_LONGEST_CLAUSE = 700
 
 
 def _read(folder: Path, files: Sequence[Path]) -> Iterator[Converted]:

@@ -16,7 +16,7 @@ from training.instructions import Dialogue, Exchange
 from training.open_sets.open_set import DIRECT, Converted, LeftOut, Licence, OpenSet, Split
 from training.phrasing import with_citations
 
-_LONGEST_RULE = 1200
+_LONGEST_RULE = 700
 
 
 def _read(folder: Path, files: Sequence[Path]) -> Iterator[Converted]:

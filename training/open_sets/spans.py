@@ -12,12 +12,21 @@ from training.phrasing import with_citations
 _END = " .,;:!"
 
 
-def answered(question: str, texts: Sequence[Text], place: Place, family: str, seed: str) -> Exchange | LeftOut:
-    """Return the exchange in which the words at a place, quoted and cited, are the answer."""
-    answer = texts[place.text].text[place.start : place.end].strip(_END)
+def answered(
+    question: str,
+    texts: Sequence[Text],
+    place: Place,
+    family: str,
+    seed: str,
+    *,
+    answer: str | None = None,
+    num_passages: int = 0,
+) -> Exchange | LeftOut:
+    """Return the exchange that quotes and cites a place; its words are the answer, unless it is a part of them."""
+    answer = (answer or texts[place.text].text[place.start : place.end]).strip(_END)
     if not is_one_value(answer):
         return LeftOut("the answer is not one value")
-    shown = show(question, texts, [place], seed)
+    shown = show(question, texts, [place], seed, num_passages=num_passages)
     if shown is None or answer not in shown.quotes[0][0]:
         return LeftOut("the answer's words cannot be quoted")
     return Exchange(shown.passages, question, shown.lines, with_citations(answer, shown.numbers), "answer", family)

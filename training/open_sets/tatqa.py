@@ -1,12 +1,14 @@
 """TAT-QA: questions over a table and paragraphs of a company's report, with derivations.
 
-A span is quoted where it stands once. A derivation becomes lines of working, with a quote for each of its numbers;
-left out are those that are rounded, and numbers that stand in several places.
+A span of the text is quoted where it stands once, a cell with its row. A derivation becomes lines of working behind the
+rows and words that state its numbers; left out are those that are rounded, and numbers of which nobody can tell where
+they were read, such as the number of years in an average.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,66 +17,102 @@ from training.open_sets.arithmetic import same_number, steps
 from training.open_sets.evidence import Place, Text, show
 from training.open_sets.open_set import Converted, LeftOut, Licence, OpenSet, Split
 from training.open_sets.spans import answered
-from training.open_sets.tables import written
+from training.open_sets.tables import Cells, Table, table_of, written
 from training.phrasing import with_citations
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A table with its cells and head, and the texts to show: its parts, then the paragraphs."""
+
+    cells: Cells
+    num_head: int
+    table: Table
+    texts: tuple[Text, ...]
+
+    def rows_with(self, words: str) -> list[int]:
+        """Return the rows below the head with a cell that holds the words as a whole."""
+        whole = re.compile(rf"(?<![\w.,]){re.escape(words)}(?![\w%]|[.,]\d)")
+        rows = enumerate(self.cells[self.num_head :], start=self.num_head)
+        return [number for number, row in rows if any(whole.search(written(cell)) for cell in row)]
+
+    def places_in_text(self, words: str) -> list[Place]:
+        whole = re.compile(rf"(?<![\w.,]){re.escape(words)}(?!\w|[.,]\d)")
+        first = len(self.table.texts)
+        paragraphs = enumerate(self.texts[first:], start=first)
+        return [Place(n, at.start(), at.end()) for n, text in paragraphs for at in whole.finditer(text.text)]
+
+
 def _read(folder: Path, files: Sequence[Path]) -> Iterator[Converted]:
     for path in files:
         for context in json.loads(path.read_text("utf-8")):
-            table = Text("Report > Table", written(context["table"]["table"]).text)
-            texts = [table, *(Text("Report", paragraph["text"]) for paragraph in context["paragraphs"])]
+            report = _report(context["table"]["table"], context["paragraphs"])
             for record in context["questions"]:
-                yield _converted(record, texts)
+                yield LeftOut("the head of the table is long") if report is None else _converted(record, report)
 
 
-def _converted(record: Mapping[str, Any], texts: Sequence[Text]) -> Converted:
-    name, question = record["uid"], record["question"]
+def _report(cells: Cells, paragraphs: Sequence[Mapping[str, Any]]) -> _Report | None:
+    """Read a table; the rows above the first one with a name are its head."""
+    num_head = next((number for number, row in enumerate(cells) if number > 0 and row and row[0].strip()), 1)
+    table = table_of("Report > Table", cells, num_head)
+    if table is None:
+        return None
+    texts = (*table.texts, *(Text("Report", paragraph["text"]) for paragraph in paragraphs))
+    return _Report(cells, num_head, table, texts)
+
+
+def _converted(record: Mapping[str, Any], report: _Report) -> Converted:
     match record["answer_type"]:
         case "span" if len(record["answer"]) == 1:
-            places = _places(str(record["answer"][0]), texts)
-            if len(places) != 1:
-                return LeftOut("the answer does not stand in one place")
-            exchange = answered(question, texts, places[0], "tatqa", name)
+            exchange = _span(record, str(record["answer"][0]).strip(), report)
         case "arithmetic":
-            exchange = _worked(record, texts)
+            exchange = _worked(record, report)
         case other:
             return LeftOut(f"answers of the type {other}")
-    return exchange if isinstance(exchange, LeftOut) else Dialogue(name, "tatqa", "", (), (exchange,))
+    return exchange if isinstance(exchange, LeftOut) else Dialogue(record["uid"], "tatqa", "", (), (exchange,))
 
 
-def _worked(record: Mapping[str, Any], texts: Sequence[Text]) -> Exchange | LeftOut:
+def _span(record: Mapping[str, Any], answer: str, report: _Report) -> Exchange | LeftOut:
+    if record["derivation"]:
+        return LeftOut("the answer is found by comparing")
+    places = [*(report.table.rows[row] for row in report.rows_with(answer)), *report.places_in_text(answer)]
+    if len(places) != 1:
+        return LeftOut("the answer does not stand in one place")
+    return answered(record["question"], report.texts, places[0], "tatqa", record["uid"], answer=written(answer))
+
+
+def _worked(record: Mapping[str, Any], report: _Report) -> Exchange | LeftOut:
     worked = steps(record["derivation"])
     if worked is None or not worked[0] or not same_number(worked[1], str(record["answer"])):
         return LeftOut("the derivation is not exact")
     lines, result = worked
-    places: list[Place] = []
-    for number in dict.fromkeys(_NUMBER.findall(record["derivation"])):
-        found = [place for place in _places(number, texts) if _is_whole(texts[place.text].text, place)]
-        if len(found) != 1:
-            return LeftOut("a number does not stand in one place")
-        places += found
-    shown = show(record["question"], texts, places, record["uid"])
+    numbers = list(dict.fromkeys(_NUMBER.findall(record["derivation"])))
+    places = _stated(numbers, report)
+    if places is None:
+        return LeftOut("a number does not stand in one place")
+    shown = show(record["question"], report.texts, places, record["uid"])
     if shown is None:
         return LeftOut("the numbers cannot be quoted")
     answer = with_citations(result, shown.numbers)
     return Exchange(shown.passages, record["question"], (*shown.lines, *lines), answer, "answer", "tatqa")
 
 
-def _places(words: str, texts: Sequence[Text]) -> list[Place]:
-    return [
-        Place(number, at.start(), at.end())
-        for number, text in enumerate(texts)
-        for at in re.finditer(re.escape(words), text.text)
-    ]
-
-
-def _is_whole(text: str, place: Place) -> bool:
-    """Return whether a number is not a part of a longer one."""
-    before, after = text[: place.start][-1:], text[place.end : place.end + 2]
-    return not before.isdigit() and before not in (".", ",") and not re.match(r"\d|[.,]\d", after)
+def _stated(numbers: Sequence[str], report: _Report) -> list[Place] | None:
+    """Return where the numbers are read: in one row that has them all, else each in the one place that has it."""
+    if any(len(number) == 1 for number in numbers):
+        return None  # a count, or half of it
+    rows = [set(report.rows_with(number)) for number in numbers]
+    if len(together := set.intersection(*rows)) == 1:
+        return [report.table.rows[together.pop()]]
+    places: list[Place] = []
+    for number, found in zip(numbers, rows, strict=True):
+        stated = [*(report.table.rows[row] for row in found), *report.places_in_text(number)]
+        if len(stated) != 1:
+            return None
+        places += stated
+    return list(dict.fromkeys(places))
 
 
 _BY = Licence("CC-BY-4.0")

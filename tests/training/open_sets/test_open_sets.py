@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from reasoning_core.checkpoint import file_sha256
 from reasoning_core.response import REFUSAL
 from training.command_line import main
 from training.instructions import Dialogue, read_dialogues
 from training.lineage import read_lineage
 from training.open_sets.catalogue import OPEN_SETS
+from training.open_sets.tables import table_of
 from training.soundness import faults_of
 
 SHARED = Path(os.environ.get("PRECEPT_SHARED_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 FOLDERS = {"legalbench": "legalbench_clauses", "p3": "p3_sample", "squad2": "squad2_dev", "doc2dial": "doc2dial_rc_val"}
-FOLDERS |= {"xquad": "xquad_en"}
+FOLDERS |= {"xquad": "xquad_en", "p3-reading": "p3_sample"}
 
 SQUAD = {"data": [{"title": "Ferry_rules", "paragraphs": [
     {"context": "The ferry leaves the north pier at 9:40. Bicycles travel for 4 crowns.", "qas": [
@@ -58,6 +60,13 @@ BOARDGAME = [{"example": "A game. Based on the game state and the rules and pref
               "rules": "Rule1: Regarding the owl, if it has fewer than 9 friends, then it sings to the elk.",
               "proof": "We know the owl has 3 friends, and according to Rule1 it sings to the elk."}]  # fmt: skip
 
+STRATEGY = [
+    {"qid": "q1", "term": "Heron", "question": "Could a heron pass under the low bridge?", "answer": True,
+     "facts": ["The heron is 2 metres high.", "The low bridge leaves 3 metres."]},
+    {"qid": "q2", "term": "Gull", "question": "Would a gull fit the dry dock?", "answer": False,
+     "facts": ["The gull is a ferry of 90 metres."]},
+]  # fmt: skip
+
 
 def write(folder: Path, name: str, content: object) -> None:
     path = folder / name
@@ -71,7 +80,8 @@ def folder(tmp_path: Path) -> Path:
     write(tmp_path, "dev-v2.0.json", SQUAD)
     write(tmp_path, "xquad.en.json", {"data": [{"title": "T", "paragraphs": [
         SQUAD["data"][0]["paragraphs"][0] | {"qas": SQUAD["data"][0]["paragraphs"][0]["qas"][:1]}]}]})  # fmt: skip
-    write(tmp_path, "train.json", CONDITIONAL)
+    write(tmp_path, "conditionalqa/train.json", CONDITIONAL)
+    write(tmp_path, "strategyqa/train.json", STRATEGY)
     write(tmp_path, "tatqa_dataset_dev.json", TATQA)
     write(tmp_path, "json/sharc_dev.json", SHARC)
     write(tmp_path, "BoardgameQA-Main-depth1/train.json", BOARDGAME)
@@ -80,9 +90,21 @@ def folder(tmp_path: Path) -> Path:
     write(tmp_path, "CUAD_Moorings/base_prompt.txt", "Does the clause speak of moorings? Say so.\n")
     write(tmp_path, "CUAD_Moorings/train.tsv", "label\ttext\nYes\tMoorings are let by the year.\nMaybe\tAnything.\n")
     write(tmp_path, "data_per_template/t.jsonl", '{"prompt": "Say ahoy.", "completion": "Ahoy<|endoftext|>"}')
+    context = "The ferry to Elm Isle sails from the north pier.\n\nIt takes bicycles."
+    prompt = (
+        f"Given the following context:\n\n{context}\n\nanswer the following question:\n\nFrom where does it sail?\n"
+    )
+    reading = {"prompt": prompt, "completion": "the north pier<|endoftext|>"}
+    write(tmp_path, "data_per_template/quoref_Answer_Question_Given_Context.jsonl", json.dumps(reading))
     write(tmp_path, "csv/1.csv", '"Boat","Berth"\n"Heron","North pier"\n"Gull","South pier"\n')
-    questions = ["id\tutterance\tcontext\ttargetValue", "n1\twhere lies the heron?\tcsv/1.csv\tNorth pier"]
-    write(tmp_path, "data/training.tsv", "\n".join([*questions, "n2\thow many boats are there?\tcsv/1.csv\t2"]))
+    questions = [
+        "id\tutterance\tcontext\ttargetValue",
+        "n1\twhere lies the heron?\tcsv/1.csv\tNorth pier",
+        "n2\thow many boats are there?\tcsv/1.csv\t2",
+        "n3\twhere lies the boat after the heron?\tcsv/1.csv\tSouth pier",
+        "n4\twhere does it smell of tar?\tcsv/1.csv\tSouth pier",
+    ]
+    write(tmp_path, "data/training.tsv", "\n".join(questions))
     context = "Harbour page. Boats must be insured. Call the harbour master before you enter. "
     start = context.index("Call")
     answers = {"text": ["Call the harbour master before you enter. "], "answer_start": [start], "spans": {}}
@@ -101,6 +123,7 @@ def folder(tmp_path: Path) -> Path:
 def converted(name: str, folder: Path, tmp_path: Path) -> list[Dialogue]:
     out = tmp_path / "out" / f"{name}.jsonl"
     out.parent.mkdir(exist_ok=True)
+    folder = folder / name if (folder / name).is_dir() else folder
     assert main(["convert", name, str(folder), "--out", str(out)]) == 0
     return list(read_dialogues(out))
 
@@ -132,6 +155,45 @@ def test_a_derivation_becomes_working_over_quoted_rows_and_a_rounded_one_is_left
     assert left_out == {"the derivation is not exact": 1}
 
 
+def test_a_look_up_quotes_the_row_and_a_question_that_names_none_is_left_out(folder: Path, tmp_path: Path):
+    dialogues = converted("wikitablequestions", folder, tmp_path)
+    assert only(dialogues, "-n1").exchanges[0].working == ('"Heron | North pier" [1]',)
+    compared = only(dialogues, "-n3").exchanges[0]
+    assert compared.answer == "South pier [1]."
+    assert "Heron" in compared.passages[0].text
+    assert len(dialogues) == 2
+    assert read_lineage(tmp_path / "out" / "wikitablequestions.jsonl").left_out == {
+        "the answer is a number or has parts": 1,
+        "the question does not name one row": 1,
+    }
+
+
+def test_every_part_of_a_long_table_begins_with_its_head():
+    cells = [["Boat", "Berth"], *([f"Boat {number}", f"Berth {number}" * 8] for number in range(30))]
+    table = table_of("Harbour", cells, 1)
+    assert table is not None
+    assert len(table.texts) > 2
+    assert all(text.text.startswith("| Boat | Berth |\n| Boat ") for text in table.texts)
+    for row, place in table.rows.items():
+        assert table.texts[place.text].text[place.start : place.end] == " | ".join(cells[row])
+
+
+def test_the_facts_that_decide_are_quoted(folder: Path, tmp_path: Path):
+    exchange = only(converted("strategyqa", folder, tmp_path), "-q1").exchanges[0]
+    assert {line.partition(" [")[0] for line in exchange.working} == {
+        '"The heron is 2 metres high."', '"The low bridge leaves 3 metres."'
+    }  # fmt: skip
+    assert exchange.answer.startswith("Yes")
+
+
+def test_a_split_of_prompts_has_the_licence_of_its_source(folder: Path, tmp_path: Path):
+    out = tmp_path / "quoref.jsonl"
+    assert main(["convert", "p3", str(folder), "--split", "quoref", "--out", str(out)]) == 0
+    (source,) = read_lineage(out).sources
+    assert (source.licence, source.share_alike) == ("CC-BY-4.0", False)
+    assert source.sha256 == file_sha256(folder / "data_per_template" / "quoref_Answer_Question_Given_Context.jsonl")
+
+
 def test_a_span_is_quoted_and_a_question_without_an_answer_is_refused(folder: Path, tmp_path: Path):
     dialogues = converted("squad2", folder, tmp_path)
     assert "4 crowns" in only(dialogues, "-a").exchanges[0].working[0]
@@ -149,7 +211,8 @@ def test_earlier_questions_back_are_context_and_only_the_decision_is_learned(fol
 
 def test_conditions_are_left_out_and_an_open_question_is_refused(folder: Path, tmp_path: Path):
     dialogues = converted("conditionalqa", folder, tmp_path)
-    assert only(dialogues, "-1").exchanges[0].working == ('"Boat owners need a licence." [1]',)
+    (line,) = only(dialogues, "-1").exchanges[0].working
+    assert line.startswith('"Boat owners need a licence." [')
     assert only(dialogues, "-2").exchanges[0].kind == "refusal"
     assert len(dialogues) == 2
 
