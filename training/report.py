@@ -4,6 +4,7 @@ The page is a Jinja template that escapes every value: text from documents, ques
 security policy forbids scripts and every request, whatever slips through.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from training.report_charts import Bar, DifferenceChart, bar, reliability_diagra
 from training.scoring import joined, score
 from training.suites import SUITES
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _PAGE = Path(__file__).with_name("report_page")
 _DESCRIPTIONS = {
     "in-distribution": "fresh dialogues, nothing held out",
@@ -66,7 +68,7 @@ def render(measured: Sequence[MeasuredCore], suites: Suites, judgement: Judgemen
     )
     environment.filters |= {
         "percent": percent, "share": share, "points": points, "thousands": thousands, "file_name": file_name,
-        "number": number,
+        "number": number, "brief": brief,
     }  # fmt: skip
     return environment.get_template("report.html").render(
         cores=measured,
@@ -99,6 +101,12 @@ def points(difference: float) -> str:
 
 def thousands(count: int) -> str:
     return f"{count:,}"
+
+
+def brief(value: object) -> str:
+    """A value of a lineage in few characters: of a digest its start."""
+    text = str(value)
+    return f"{text[:12]}…" if _DIGEST.fullmatch(text) else text
 
 
 def number(value: float | None) -> str:
