@@ -1,11 +1,12 @@
 """The card of a core: what it is, what it is for, where it ends, what it was trained on and how."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.lineage import DataLineage, data_of, known_lineage, starting_core
+from training.lineage import DataLineage, Source, data_of, known_lineage, starting_core
 from training.run import Position, RunOptions
 
 _ARCHITECTURES = {"hrm": "an HRM-Text model (arXiv 2605.20613)"}
@@ -68,12 +69,21 @@ def _data_table(data: Sequence[DataLineage]) -> str:
 
 
 def _data_rows(lineage: DataLineage) -> list[tuple[str, ...]]:
-    """Return one row for each source; the file is named in the first."""
+    """Return one row for each kind and licence of source; the file is named in the first."""
     number = "unknown" if lineage.dialogues is None else f"{lineage.dialogues:,}"
-    sources = [(f"{s.kind} {s.name} ({s.location})", s.licence) for s in lineage.sources] or [("unknown", "unknown")]
+    alike: dict[tuple[str, str], list[Source]] = defaultdict(list)
+    for source in lineage.sources:
+        alike[source.kind, source.licence].append(source)
+    sources = [(_named(kind, each), licence) for (kind, licence), each in alike.items()] or [("unknown", "unknown")]
     names = [f"`{lineage.data}`", *[""] * (len(sources) - 1)]
     counts = [(number, f"`{lineage.sha256}`"), *[("", "")] * (len(sources) - 1)]
     return [(name, *source, *count) for name, source, count in zip(names, sources, counts, strict=True)]
+
+
+def _named(kind: str, sources: Sequence[Source]) -> str:
+    """Name sources of one kind; where there is one, also say where it is found."""
+    found = f" ({sources[0].location})" if len(sources) == 1 else ""
+    return f"{kind} {', '.join(source.name for source in sources)}{found}"
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -137,6 +137,13 @@ def test_the_card_says_what_a_person_has_to_know(data: Path):
     assert "Not evaluated yet" in model_card(lineage, 2_745_600)
 
 
+def test_sources_of_one_kind_and_licence_share_a_row_of_the_card(data: Path):
+    ours = [Source(name, "rulebook", "Apache-2.0", f"{name}.yaml") for name in ("travel", "leave")]
+    write_lineage(data, made_by="x", sources=[ours[0], SHARED, ours[1]])
+    rows = [row for row in model_card(core_lineage(options(data), POSITION), 1).splitlines() if "rulebook" in row]
+    assert rows == [f"| `data.jsonl` | rulebook travel, leave | Apache-2.0 | 2 | `{file_sha256(data)}` |"]
+
+
 def test_the_card_warns_of_share_alike_data(data: Path):
     write_lineage(data, made_by="precept-train convert", sources=[SHARED])
     card = model_card(core_lineage(options(data), POSITION), 1)
