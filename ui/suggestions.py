@@ -9,10 +9,10 @@ EMPTY_STATE = (
 )
 
 SAMPLE_QUESTIONS = (
-    ("travel.md", "How many days before departure must flights be booked?"),
-    ("per-diems.md", "Is a hotel at $205 per night within the cap in Halifax?"),
-    ("purchasing.md", "Who approves an order of $7,800?"),
-    ("leave.md", "How many days of annual leave may be carried over?"),
+    ("per-diems.md", "What is the hotel cap per night in Oslo?"),
+    ("expenses.md", "Is a receipt required for an expense of $19?"),
+    ("remote-work.md", "May I work 24 days from Norway this year?"),
+    ("parental-leave.md", "My parental leave starts on 2027-09-01. By which date must I give notice?"),
 )
 
 
