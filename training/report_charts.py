@@ -5,13 +5,13 @@ Places along a bar are percentages of its width, so that a chart fits any screen
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from training.gate import Comparison
 
 _SIDE = 220.0
 _MARGIN_LEFT, _MARGIN_TOP = 36.0, 10.0
-_MANY_CASES = 30
 _MIN_RADIUS, _MAX_RADIUS = 3.0, 11.0
 
 
@@ -60,8 +60,8 @@ class Difference:
 class DifferenceChart:
     """Differences around a zero in the middle; the ends of the bar stand for `reach` either way.
 
-    A few questions have an interval so wide that it would flatten all the others: they do not set the reach, and what
-    lies beyond it is cut off at the end of the bar.
+    A suite of far fewer questions than the others has an interval so wide that it would flatten them: it does not set
+    the reach, and what lies beyond is cut off at the end of the bar.
     """
 
     reach: float
@@ -70,10 +70,9 @@ class DifferenceChart:
     @classmethod
     def of(cls, comparisons: Iterable[Comparison]) -> "DifferenceChart":
         compared = tuple(comparisons)
-        most = max((each.cases for each in compared), default=0)
-        many = [each for each in compared if each.cases >= min(_MANY_CASES, most)]
-        widest = max((abs(end) for each in many for end in each.interval), default=0.0)
-        reach = next((step for step in (0.05, 0.1, 0.2, 0.3, 0.4, 0.6) if widest <= step), 1.0)
+        few = median(each.cases for each in compared) / 3
+        widest = max(abs(end) for each in compared if each.cases >= few for end in each.interval)
+        reach = next((step for step in (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if widest <= step), 1.0)
 
         def place(value: float) -> float:
             return min(100.0, max(0.0, 50 + 50 * value / reach))
