@@ -7,12 +7,14 @@ that only a refusal is right.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from reasoning_core.response import REFUSAL, Response
 from training.generator import generate
 from training.instructions import Dialogue, read_dialogues
 from training.rulebook import load_rulebooks
+from training.rules import Rule
 
 SUITES = (
     "in-distribution", "values", "entities", "phrasings", "families", "turns", "refusal", "ask-back", "hostile",
@@ -29,13 +31,19 @@ def load_suite(name: str, limit: int) -> list[Dialogue]:
         ValueError: neither a suite nor a file, or a file without a dialogue.
     """
     if name in SUITES:
-        return list(_until(_groups(generate(load_rulebooks(None), 2 * limit, _SEED, name)), limit))
+        return list(_until(_groups(generate(_shipped_rules(), 2 * limit, _SEED, name)), limit))
     if not Path(name).is_file():
         raise ValueError(f"unknown suite {name!r}: use one of {', '.join(SUITES)}, or a JSONL file of dialogues")
     dialogues = list(_until(_groups(read_dialogues(Path(name))), limit))
     if not dialogues:
         raise ValueError(f"{name} holds no dialogue: there is nothing to ask")
     return dialogues
+
+
+@lru_cache(maxsize=1)
+def _shipped_rules() -> tuple[Rule, ...]:
+    """Return the rules that come with Precept, read once for all suites."""
+    return load_rulebooks(None)
 
 
 def variant_of(dialogue: Dialogue) -> str:
