@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
-from reasoning_core.attention import AttentionView
 from reasoning_core.cache import KVCache
 from reasoning_core.checkpoint import Checkpoint
+from reasoning_core.decoding import Decoder
 from reasoning_core.layout import RowLayout, Span, SpanKind, lay_out
 from reasoning_core.sampling import Sampler, Sampling, log_probability
 from reasoning_core.tokenizer import CoreTokenizer
@@ -113,7 +112,7 @@ class Engine:
         self.name = f"{checkpoint.name}@{checkpoint.sha256[:12]}"
         self.tokenizer = checkpoint.tokenizer
         self.max_tokens = checkpoint.model.config.max_position_embeddings
-        self._model = checkpoint.model
+        self._decoder = Decoder(checkpoint.model)
         self._layout = checkpoint.model.config.layout
         self._cache_bytes, self._max_sessions = cache_bytes, max_sessions
         self._idle: list[_Entry] = []  # least recently used first
@@ -196,7 +195,7 @@ class Engine:
             lengths = [usable_prefix(entry.tokens, entry.blocks, tokens, blocks) for entry in self._idle]
             best = max(range(len(lengths)), key=lengths.__getitem__, default=None)
             if best is None or lengths[best] == 0:
-                return _Entry(KVCache(self._model.config, self._model.lm_head.weight.dtype), [], [])
+                return _Entry(self._decoder.new_cache(), [], [])
             entry, length = self._idle.pop(best), lengths[best]
         entry.cache.crop(length)
         del entry.tokens[length:], entry.blocks[length:]
@@ -204,24 +203,18 @@ class Engine:
 
     def _prefill(self, entry: _Entry, tokens: list[int], row: RowLayout) -> Tensor:
         cached = entry.cache.length
-        view = AttentionView(row.position_T[None, cached:], row.mask_QK(cached)[None, None])
-        logits_V = self._forward(tokens[cached:], view, entry.cache)
+        with self._forward_turn:
+            logits_V = self._decoder.prefill(tokens, row, entry.cache)
         entry.tokens += tokens[cached:]
         entry.blocks += row.block_T[cached:].tolist()
         return logits_V
 
     def _feed(self, entry: _Entry, token: int) -> Tensor:
-        view = AttentionView(torch.tensor([[entry.cache.length]]), None)
-        logits_V = self._forward([token], view, entry.cache)
+        with self._forward_turn:
+            (logits_TV,) = self._decoder.step([[token]], [entry.cache])
         entry.tokens.append(token)
         entry.blocks.append(-1)
-        return logits_V
-
-    @torch.inference_mode()
-    def _forward(self, tokens: list[int], view: AttentionView, cache: KVCache) -> Tensor:
-        with self._forward_turn:
-            z_BTD = self._model.model(torch.tensor([tokens]), view, cache)
-            return self._model.lm_head(z_BTD[0, -1])  # type: ignore[no-any-return]
+        return logits_TV[-1]
 
 
 def usable_prefix(

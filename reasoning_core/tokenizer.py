@@ -43,7 +43,7 @@ SPECIAL_TOKENS = (
 )
 
 # Of more than one byte, yet common in documents: whole tokens, so that a quote can hold them, however rare in training.
-_CHARACTERS = "€£§°·…–—‘’“”•éèêëáàâäãåçíîïñóôöõøúùûüýßæœÄÅÇÉÖØÜ"
+COMMON_CHARACTERS = "€£§°·…–—‘’“”•éèêëáàâäãåçíîïñóôöõøúùûüýßæœÄÅÇÉÖØÜ"
 _SMALLEST_WITH_CHARACTERS = 1024
 
 # Words with their leading space, single digits, runs of punctuation, newlines one by one, other space.
@@ -77,7 +77,7 @@ class CoreTokenizer:
             ]
         )
         tokenizer.decoder = decoders.ByteLevel()
-        merges = _character_merges() if vocabulary_size >= _SMALLEST_WITH_CHARACTERS else []
+        merges = _character_merges(COMMON_CHARACTERS) if vocabulary_size >= _SMALLEST_WITH_CHARACTERS else []
         trainer = trainers.BpeTrainer(
             vocab_size=vocabulary_size - len(merges),
             special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS],
@@ -99,6 +99,10 @@ class CoreTokenizer:
         if not isinstance(values := json.loads(text), dict) or "model" not in values:
             raise ValueError(f"{path.name} is not a tokenizer")
         return cls(Tokenizer.from_str(text))
+
+    def with_characters(self, characters: str) -> "CoreTokenizer":
+        """Return a tokenizer in which these characters are whole tokens too; all others keep their ids."""
+        return CoreTokenizer(_with_merges(self._tokenizer, _character_merges(characters)))
 
     def save(self, path: Path) -> None:
         self._tokenizer.save(str(path))
@@ -146,11 +150,11 @@ class CoreTokenizer:
             yield self.decode(pending)
 
 
-def _character_merges() -> list[tuple[str, str]]:
+def _character_merges(characters: str) -> list[tuple[str, str]]:
     """Return the pairs of byte symbols that make whole characters, in the order in which they merge."""
     by_byte = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     merges: dict[tuple[str, str], None] = {}
-    for character in _CHARACTERS:
+    for character in characters:
         ((symbols, _),) = by_byte.pre_tokenize_str(character)
         merges.update({(symbols[:end], symbols[end]): None for end in range(1, len(symbols))})
     return list(merges)

@@ -12,6 +12,7 @@ from training import (
     data_commands,
     evaluate_command,
     export_command,
+    extend_command,
     fit_command,
     sizes_command,
     track_command,
@@ -32,6 +33,7 @@ def command_line() -> typer.Typer:
     convert_command.register(root)
     check_command.register(root)
     sizes_command.register(root)
+    extend_command.register(root)
     fit_command.register(root)
     track_command.register(root)
     evaluate_command.register(root)

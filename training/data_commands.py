@@ -27,6 +27,9 @@ def rules(
     auxiliary: Annotated[
         float, typer.Option(min=0, max=1, help="Share of easy lookups and comparisons in the split train.")
     ] = 0.07,
+    more_questions: Annotated[
+        int, typer.Option(min=0, max=12, help="Up to so many more questions about the same passages than usual.")
+    ] = 0,
     background: Annotated[
         list[Path] | None,
         typer.Option(help="A folder of Markdown or text files: irrelevant text among the passages (repeatable)."),
@@ -43,9 +46,9 @@ def rules(
     found = load_background(background) if background else None
     if out is None:
         # Lookups and drills are not the rulebook's: its author reads what is.
-        _print(generate(known, preview, seed, split, Recipe(auxiliary_share=0.0, background=found)))
+        _print(generate(known, preview, seed, split, Recipe(more_questions, auxiliary_share=0.0, background=found)))
         return
-    recipe = Recipe(auxiliary_share=auxiliary, background=found)
+    recipe = Recipe(more_questions, auxiliary_share=auxiliary, background=found)
     _write(out, generate(known, dialogues, seed, split, recipe), dialogues)
     _write_lineage(out, rulebooks, background or [], split, seed)
 

@@ -75,6 +75,14 @@ def fit(
         bool | None,
         typer.Option("--compile/--no-compile", help="Default: where the run is long.", rich_help_panel=_MACHINE),
     ] = None,
+    cpu_time: Annotated[
+        bool,
+        typer.Option(
+            "--cpu-time",
+            help="Minutes of this process's CPU time.",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = False,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between states.", rich_help_panel=_MACHINE)] = 200,
 ) -> None:
     """Train a core, or resume a run that was stopped. Under torchrun several processes share each step."""
@@ -109,6 +117,7 @@ def fit(
             precision=precision,
             device=device,
             compiled=compiled,
+            cpu_time=cpu_time,
         )
         if not allow_contaminated:
             _refuse_contaminated(data or [])

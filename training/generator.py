@@ -45,6 +45,7 @@ SIDES: Mapping[str, Side] = {
 _DRILLS_OF_AUXILIARY = 0.4
 _TRIES = 30
 _LONG_CHARS = 950  # a conversation this long does not go on: most should stay below 350 tokens
+_LONG_CHARS_A_QUESTION = 150
 _FOLLOW_UPS = (0, 1, 1, 2, 2, 2, 3, 3, 4)
 
 
@@ -52,6 +53,8 @@ _FOLLOW_UPS = (0, 1, 1, 2, 2, 2, 3, 3, 4)
 class Recipe:
     """What goes into the dialogues beside the rules.
 
+    `more_questions` is the largest number of further questions that a conversation of the split `train` gets beyond the
+    usual: they share the passages' cost, so that more of the tokens are learned from.
     `auxiliary_share` of the dialogues of the split `train` are lookups and comparisons; in `train` and
     `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages, `currency_share` of them
     count in euros or pounds, `loose_share` of the questions write amounts and dates in forms of their own, and
@@ -59,6 +62,7 @@ class Recipe:
     mistyped.
     """
 
+    more_questions: int = 0
     auxiliary_share: float = 0.07
     hostile_share: float = 0.05
     currency_share: float = 0.25
@@ -125,8 +129,10 @@ class _Kitchen:
         if first is None:
             return None
         exchanges, last = [first[0]], first[1]
-        for _ in range(_num_follow_ups(self.split, rng)):
-            if not scene.facts or sum(map(_size, exchanges)) > _LONG_CHARS:
+        more = rng.randint(0, self.recipe.more_questions) if self.split == "train" and self.recipe.more_questions else 0
+        longest = _LONG_CHARS + _LONG_CHARS_A_QUESTION * more
+        for _ in range(_num_follow_ups(self.split, rng) + more):
+            if not scene.facts or sum(map(_size, exchanges)) > longest:
                 break
             exchange, asked = follow_up(scene, last)
             if all(exchange.question != other.question for other in exchanges):

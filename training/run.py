@@ -55,6 +55,7 @@ class RunOptions:
     num_steps: int | None
     minutes: float | None
     start_from: str | None
+    cpu_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class Trainer:
         self.world.shard(self._loss)
         self.average = MovingAverage((p for p in self.model.parameters() if p.requires_grad), options.ema_decay)
         self.optimiser: Optimiser = new_optimiser(options.optimiser, self.model, options.weight_decay)
+        self._now = time.process_time if options.cpu_time else time.monotonic
         self._start = Position(0, 0, 0, 0, options.num_steps or 0, 0.0)
 
     def resume(self) -> None:
@@ -114,19 +115,19 @@ class Trainer:
             RunError: the loss is not a number, the disk is full, or `should_stop` asked for an end; the state of the
                 last step is kept.
         """
-        position, began = self._start, time.monotonic() - self._start.seconds
+        position, began = self._start, self._now() - self._start.seconds
         schedule, clock = self._schedule(position.num_steps), began
         for epoch, index, rows in self._steps_from(position):
             if position.num_steps and position.step >= position.num_steps:
                 break
             if position.step == self._start.step + _CALIBRATE_FROM:
-                clock = time.monotonic()
+                clock = self._now()
             loss, num_tokens, norm = self._step(rows, position.step, schedule)
             num_steps = position.num_steps
             if not num_steps and position.step + 1 >= self._start.step + _CALIBRATE_TO:
-                num_steps = self._steps_in_time(position.step + 1, time.monotonic() - clock, time.monotonic() - began)
+                num_steps = self._steps_in_time(position.step + 1, self._now() - clock, self._now() - began)
                 schedule = self._schedule(num_steps)
-            seconds = time.monotonic() - began
+            seconds = self._now() - began
             position = Position(
                 position.step + 1, epoch, index + 1, position.num_tokens + num_tokens, num_steps, seconds
             )
@@ -226,7 +227,8 @@ class Trainer:
 
     def _steps_in_time(self, step: int, seconds: float, spent: float) -> int:
         """Return how many steps the minutes hold, after `step` of them took `spent` and the last few `seconds`."""
-        each = _DEEPENING * seconds / (_CALIBRATE_TO - _CALIBRATE_FROM)
+        early, late = self._schedule(10**9).grad_calls_at(step), self._schedule(step).grad_calls_at(step)
+        each = (_DEEPENING if early < late else 1.0) * seconds / (_CALIBRATE_TO - _CALIBRATE_FROM)
         left = (self.options.minutes or 0) * 60 - spent
         # Every process must come to the same number.
         return step + max(0, int(self.world.summed(left / each) / self.world.size))

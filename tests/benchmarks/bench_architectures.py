@@ -2,7 +2,8 @@
 
 `transformer` has HRM's parameters and sees several times its tokens in the same time, `transformer-deep` costs as much
 for each token. Each arm is a run of its own under `runs/architectures`, taken up again where it was killed; a finished
-one is not trained again. Minutes and seeds come from ARCHITECTURE_MINUTES and ARCHITECTURE_SEEDS.
+one is not trained again. Minutes are those of the process's CPU time, so that other work beside it costs an arm
+nothing. Minutes and seeds come from ARCHITECTURE_MINUTES and ARCHITECTURE_SEEDS.
 
 The figures are the mean negative log-likelihood of response tokens and the share of responses whose every token is the
 likeliest, the ones before it given, on held-out suites. The peer of every arm is HRM.
@@ -30,7 +31,7 @@ ARMS = {
     "transformer, equal cost a token": ("transformer-deep", "turn_blocks"),
 }
 SUITES = ("values", "phrasings", "families")
-NUM_DIALOGUES, NUM_QUESTIONS = 60_000, 300
+NUM_DIALOGUES, NUM_QUESTIONS = 40_000, 300
 FOLDER = Path("runs/architectures")
 
 
@@ -41,7 +42,7 @@ def measure() -> list[Measurement]:
     data = FOLDER / "dialogues.jsonl"
     if not data.is_file():
         data.parent.mkdir(parents=True, exist_ok=True)
-        _must(["rules", "--out", str(data), "--dialogues", str(NUM_DIALOGUES), "--seed", "5"])
+        _must(["rules", "--out", str(data), "--dialogues", str(NUM_DIALOGUES), "--seed", "5", "--more-questions", "6"])
     found = {arm: [_figures(_trained(arm, seed, minutes, data)) for seed in seeds] for arm in ARMS}
     return [
         Measurement(
@@ -71,7 +72,12 @@ def _trained(arm: str, seed: int, minutes: float, data: Path) -> Checkpoint:
             "--device",
             "cpu",
             "--grad-warmup-fraction",
-            "0.05",
+            "0",
+            "--row-tokens",
+            "2048",
+            "--batch-rows",
+            "1",
+            "--cpu-time",
         ]
         _must(["fit", "--out", str(run), *(["--resume"] if (run / "options.json").is_file() else start)])
     return load_checkpoint(run / "core")

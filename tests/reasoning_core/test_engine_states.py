@@ -81,7 +81,9 @@ class Desk:
         self.layout = layout
         self.recorded: list[torch.Tensor] = []
         head = served(layout).model.lm_head
-        self.hook = head.register_forward_hook(lambda _, __, logits: self.recorded.append(logits.clone()))
+        self.hook = head.register_forward_hook(
+            lambda _, __, logits: self.recorded.extend(logits.clone().view(-1, head.out_features))
+        )
         self.engine = Engine(served(layout), cache_bytes=cache_bytes, max_sessions=MAX_SESSIONS)
         self.conversations: list[list[Span]] = [[]]
         self.running: list[Running] = []
