@@ -50,6 +50,12 @@ def fit(
         typer.Option(min=0, max=1, help="Share of the first epoch that is short dialogues.", rich_help_panel=_DATA),
     ] = 0.0,
     vocabulary_size: Annotated[int | None, typer.Option(min=300, rich_help_panel=_SHAPE)] = None,
+    hidden_size: Annotated[
+        int | None, typer.Option(min=64, help="Width instead of the size's.", rich_help_panel=_SHAPE)
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(min=1, help="Layers of each stack instead of the size's.", rich_help_panel=_SHAPE)
+    ] = None,
     architecture: Annotated[
         str, typer.Option(help="hrm, or the baselines transformer, transformer-deep.", rich_help_panel=_SHAPE)
     ] = "hrm",
@@ -105,6 +111,8 @@ def fit(
             accumulate=accumulate,
             curriculum=curriculum,
             vocabulary_size=vocabulary_size,
+            hidden_size=hidden_size,
+            layers=layers,
             architecture=architecture,
             layout=layout,
             optimiser=optimiser,
@@ -161,7 +169,7 @@ def _options(paths: list[Path], **given: Any) -> "RunOptions":
     from reasoning_core.layout import Layout  # noqa: PLC0415
     from training import machine  # noqa: PLC0415
     from training.run import RunOptions  # noqa: PLC0415
-    from training.sizes import size_named  # noqa: PLC0415
+    from training.sizes import reshaped, size_named  # noqa: PLC0415
 
     require(bool(paths), "name at least one dialogue file with --data")
     missing = [path for path in paths if not path.is_file()]
@@ -172,6 +180,7 @@ def _options(paths: list[Path], **given: Any) -> "RunOptions":
     require(given["device"] in ("auto", "cpu", "cuda"), f"unknown device {given['device']!r}: use cpu or cuda")
     require(given["layout"] in tuple(Layout), f"unknown layout {given['layout']!r}: use one of {', '.join(Layout)}")
     chosen = size_named(given["size"])
+    reshaped(chosen.config(), given["hidden_size"], given["layers"])
     for name in ("row_tokens", "batch_rows", "vocabulary_size", "learning_rate", "ema_decay", "warmup_steps"):
         if given[name] is None:
             given[name] = getattr(chosen, name)

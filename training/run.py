@@ -56,6 +56,8 @@ class RunOptions:
     minutes: float | None
     start_from: str | None
     cpu_time: bool = False
+    hidden_size: int | None = None
+    layers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

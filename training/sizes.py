@@ -7,7 +7,7 @@ Rows are long because conversations in them attend by themselves: a row of 512 t
 to 99 %, at the same cost for each pair of tokens.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reasoning_core.config import CoreConfig
 
@@ -75,3 +75,23 @@ def config_of_size(size: str, vocabulary_size: int) -> CoreConfig:
         ValueError: no such size.
     """
     return size_named(size).config(vocabulary_size)
+
+
+def reshaped(config: CoreConfig, hidden_size: int | None, num_layers_per_stack: int | None) -> CoreConfig:
+    """Return a shape of another width or depth, with heads and SwiGLU in the proportion of the sizes above.
+
+    Raises:
+        ValueError: `hidden_size` is no multiple of the head dimension.
+    """
+    if num_layers_per_stack is not None:
+        config = replace(config, num_layers_per_stack=num_layers_per_stack)
+    if hidden_size is None:
+        return config
+    if hidden_size % config.head_dim:
+        raise ValueError(f"a width of {hidden_size} is no multiple of the {config.head_dim} dimensions of a head")
+    return replace(
+        config,
+        hidden_size=hidden_size,
+        num_attention_heads=hidden_size // config.head_dim,
+        intermediate_size=-(-8 * hidden_size // 3 // 64) * 64,
+    )

@@ -29,7 +29,7 @@ from training.packing import IGNORED, Batch, DialogueRows, Row
 from training.run import Position, RunError, RunFolder, RunOptions
 from training.run_state import load_state, save_state
 from training.schedule import Schedule
-from training.sizes import config_of_size
+from training.sizes import config_of_size, reshaped
 
 # Where minutes are measured out: compilation and the first slow steps lie before.
 _CALIBRATE_FROM, _CALIBRATE_TO = 4, 16
@@ -261,6 +261,7 @@ class Trainer:
     def _config(self) -> CoreConfig:
         options = self.options
         config = config_of_size(options.size, self.tokenizer.vocabulary_size)
+        config = reshaped(config, options.hidden_size, options.layers)
         return of_architecture(replace(config, layout=Layout(options.layout)), options.architecture)
 
 

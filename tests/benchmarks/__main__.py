@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.benchmarks import bench_architectures, bench_engine, bench_retrieval, bench_training
+from tests.benchmarks import bench_architectures, bench_choices, bench_engine, bench_retrieval, bench_training
 from tests.benchmarks.measurement import Measurement, print_table
 
 
 def main(
-    only: Annotated[str | None, typer.Option(help="engine, training, retrieval; or architectures, for hours.")] = None,
+    only: Annotated[str | None, typer.Option(help="engine, training, retrieval; choices, architectures.")] = None,
     data: Annotated[Path | None, typer.Option(help="Public corpora for the retrieval figures.")] = None,
 ) -> None:
-    """Measure everything, or one part."""
+    """Measure everything that takes minutes, or one part; choices and architectures take hours."""
     corpora = data or Path(os.environ.get("PRECEPT_SHARED_DATA", "../shared/data"))
     measurements: list[Measurement] = []
     if only in (None, "engine"):
@@ -26,6 +26,8 @@ def main(
         measurements += bench_training.measure()
     if only == "architectures":
         measurements += bench_architectures.measure()
+    if only == "choices":
+        measurements += bench_choices.measure()
     if only in (None, "retrieval"):
         if corpora.is_dir():
             measurements += bench_retrieval.measure(corpora, every=5)

@@ -9,7 +9,7 @@ from reasoning_core.grounding import citations, ungrounded
 from reasoning_core.prompt import numbered
 from reasoning_core.response import REFUSAL, Response
 from reasoning_core.working import check, parse_quote
-from training.generator import SIDES, generate
+from training.generator import SIDES, Recipe, generate
 from training.rulebook import load_rulebooks
 from training.values import number_is_held_out
 from training.world import is_held_out
@@ -126,6 +126,17 @@ def test_the_answer_follows_the_fact_that_was_edited():
         assert before.answer != after.answer
         assert [p.heading for p in before.passages] == [p.heading for p in after.passages]
         assert sum(a.text != b.text for a, b in zip(before.passages, after.passages, strict=True)) >= 1
+
+
+def test_more_questions_are_asked_of_the_same_passages_in_training_alone():
+    rules = load_rulebooks()
+    usual = list(generate(rules, 60, 3, "train"))
+    more = list(generate(rules, 60, 3, "train", Recipe(more_questions=6)))
+    assert sum(len(d.exchanges) for d in more) > 1.5 * sum(len(d.exchanges) for d in usual)
+    assert sum(len(e.passages) for d in more for e in d.exchanges) < 1.5 * sum(
+        len(e.passages) for d in usual for e in d.exchanges
+    )
+    assert list(generate(rules, 5, 3, "values", Recipe(more_questions=6))) == list(generate(rules, 5, 3, "values"))
 
 
 def test_an_unknown_split_is_refused():

@@ -7,7 +7,7 @@ import pytest
 
 from training.command_line import main
 from training.costs import DEVICES, cost_of
-from training.sizes import SIZES, Size, config_of_size, size_named
+from training.sizes import SIZES, Size, config_of_size, reshaped, size_named
 
 PUBLISHED_VOCABULARY = 65_536
 # A small configuration of upstream's, of which an independent count is known.
@@ -79,3 +79,18 @@ def test_the_table_names_every_size(capsys):
 def test_bad_options_are_refused_with_a_sentence(options: list[str], sentence: str, capsys):
     assert main(["sizes", *options]) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_shape_can_be_made_deeper_or_wider_at_about_the_same_parameters():
+    shape = config_of_size("mini", 2048)
+    assert reshaped(shape, None, None) == shape
+    deeper, wider = reshaped(shape, 128, 5), reshaped(shape, 256, 1)
+    assert (deeper.num_attention_heads, deeper.num_layers_per_stack) == (2, 5)
+    assert wider.intermediate_size % 64 == 0
+    assert deeper.num_parameters == pytest.approx(shape.num_parameters, rel=0.06)
+    assert wider.num_parameters == pytest.approx(shape.num_parameters, rel=0.06)
+
+
+def test_a_width_that_no_whole_heads_fill_is_refused():
+    with pytest.raises(ValueError, match="a width of 200 is no multiple of the 64 dimensions of a head"):
+        reshaped(config_of_size("mini", 2048), 200, None)

@@ -166,12 +166,23 @@ def test_training_lowers_the_loss_and_leaves_a_loadable_core_with_its_lineage(da
     assert checkpoint.lineage["run"]["data_sha256"] == [file_sha256(data)]
 
 
+def test_a_run_of_another_shape_measured_out_in_cpu_time_ends_in_a_core_of_that_shape(data: Path, tmp_path: Path):
+    timed = [*arguments(data, tmp_path / "run", 1), "--hidden-size", "96", "--layers", "2", "--cpu-time"]
+    timed[timed.index("--steps") : timed.index("--steps") + 2] = ["--minutes", "0.02"]
+    assert main(timed) == 0
+    core = load_checkpoint(tmp_path / "run" / "core")
+    assert (core.model.config.hidden_size, core.model.config.num_layers_per_stack) == (96, 2)
+    position = core.lineage["position"]
+    assert position["step"] == position["num_steps"] >= 16
+
+
 @pytest.mark.parametrize(
     ("extra", "sentence"),
     [
         (["--steps", "3", "--minutes", "1"], "give either --minutes or --steps"),
         (["--steps", "3", "--size", "huge"], "unknown size 'huge'"),
         (["--steps", "3", "--precision", "int8"], "unknown precision 'int8'"),
+        (["--steps", "3", "--hidden-size", "70"], "a width of 70 is no multiple of"),
         (["--steps", "3", "--layout", "diagonal"], "unknown layout 'diagonal'"),
         (["--steps", "3", "--architecture", "gru"], "unknown architecture 'gru'"),
         (["--steps", "3", "--optimiser", "sgd"], "unknown optimiser 'sgd'"),
