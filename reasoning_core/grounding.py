@@ -63,7 +63,7 @@ def ungrounded(
     # A name may stand beside the quote: "Signvault is our tool for time sheets".
     read = "\n".join((*(passages[c.n][slice(*sentence_span(passages[c.n], c))] for c in found), source_text)).casefold()
     named = [*_NAME.findall(answer), *_words_of_a_value(response.short_answer)]
-    missing += [name for name in named if name.casefold() not in read]
+    missing += [name for name in named if not re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", read)]
     return tuple(dict.fromkeys(missing))
 
 

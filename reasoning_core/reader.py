@@ -10,15 +10,17 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reasoning_core import prompt
+from reasoning_core.asking import self_contained
 from reasoning_core.engine import Core, Generation
 from reasoning_core.grounding import PassageCitation, citations, ungrounded
 from reasoning_core.guide import WorkingGuide
-from reasoning_core.judgement import BETTER_SENTENCE, CONTRADICTED, OFF_TOPIC, coverage, misfits, unconfirmed
+from reasoning_core.judgement import BETTER_SENTENCE, OFF_TOPIC, misfits, unconfirmed
 from reasoning_core.prompt import Passage, Turn
 from reasoning_core.response import REFUSAL, Response
 from reasoning_core.sampling import Sampling
 from reasoning_core.tokenizer import CoreTokenizer
-from reasoning_core.words import content_words, sentence_spans
+from reasoning_core.verdicts import CONTRADICTED
+from reasoning_core.words import coverage, sentence_spans
 from reasoning_core.working import Verdict, check
 
 _MIN_TOPIC_COVERAGE = 0.3
@@ -259,9 +261,7 @@ def _by_fit(turns: Sequence[Turn]) -> list[tuple[float, PassageCitation]]:
 
 
 def _self_contained(turns: Sequence[Turn]) -> list[str]:
-    """Return the question, led by the one before it where it is an elliptical follow-up."""
-    questions = [turn.question for turn in turns[-2:]]
-    return questions if len(content_words(questions[-1])) < 3 else questions[-1:]
+    return self_contained([turn.question for turn in turns])
 
 
 def _texts(turns: Sequence[Turn]) -> dict[int, str]:

@@ -1,7 +1,7 @@
 """Sentences and content words of plain text, as the checks compare them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'-]*|\d{4}-\d{2}-\d{2}|\d+(?:[.,]\d+)*")
 # A sentence ends at . ? or ! before space, or at a line end; list items and table rows are lines.
@@ -41,6 +41,13 @@ def content_words(text: str) -> set[str]:
     """Return the stems of the words that carry the topic; numbers and dates are left out."""
     words = (word.casefold().strip("'-").removesuffix("'s") for word in _WORD.findall(text) if not word[0].isdigit())
     return {stem(word) for word in words if word not in _FUNCTION_WORDS and len(word) > 1}
+
+
+def coverage(question: str, texts: Sequence[str]) -> float:
+    """Return the share of the question's content words that occur in `texts`, 1.0 for a question without any."""
+    words = content_words(question)
+    found = content_words("\n".join(texts))
+    return len(words & found) / len(words) if words else 1.0
 
 
 def stem(word: str) -> str:

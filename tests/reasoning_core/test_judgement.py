@@ -3,9 +3,10 @@
 import pytest
 
 from reasoning_core.grounding import citations
-from reasoning_core.judgement import coverage, unconfirmed
+from reasoning_core.judgement import unconfirmed
 from reasoning_core.prompt import Passage
 from reasoning_core.response import Response
+from reasoning_core.words import coverage
 
 MAXIMUM = {1: "Meals are paid up to 60 EUR per day."}
 MINIMUM = {1: "Leave requests are filed at least 14 days before the first day of leave."}
@@ -140,3 +141,68 @@ def test_a_table_row_is_read_with_the_names_of_its_columns():
     question = "How much is a hotel in Rome?"
     assert doubts(question, "$190 [1].", '"Rome | $45 | $190" [1]', passages=TABLE) == ()
     assert doubts(question, "$210 [1].", '"Oslo | $40 | $210" [1]', passages=TABLE) != ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "question", "answer", "quote", "doubt"),
+    [
+        (
+            "The useful life of lifts is 7 years.",
+            "What is the useful life of cameras?",
+            "7 years [1].",
+            "7 years",
+            "the cited words do not name what is asked about (camera)",
+        ),
+        (
+            "Shipping is free from $240; below that, shipping costs $32.",
+            "How much is shipping?",
+            "$240 [1].",
+            "free from $240",
+            "the cited words hold another value of this kind (32)",
+        ),
+        (
+            "Leases are signed by the head of sales and the COO.",
+            "The COO signed the lease. Who else signs leases?",
+            "The COO [1].",
+            "the COO",
+            "the question asks for a place in an order",
+        ),
+        (
+            "The warden of the paint shop sits in zone 69.",
+            "Who is the warden of the paint shop?",
+            "Zone 69 [1].",
+            "zone 69",
+            "the question asks for a person",
+        ),
+        (
+            "Network problems go to the Security team.",
+            "Who gets network problems?",
+            "The team [1].",
+            "the Security team",
+            "the answer is no wording of the cited words",
+        ),
+        (
+            "The terminal costs nothing for the first 6 days.",
+            "How much is due for the terminal?",
+            "6 days [1].",
+            "first 6 days",
+            "the question asks for money",
+        ),
+    ],
+)
+def test_a_value_that_code_cannot_tell_from_another_is_not_confirmed(rule, question, answer, quote, doubt):
+    assert doubt in doubts(question, answer, f'"{quote}" [1]', passages={1: rule})
+
+
+def test_a_comparison_with_one_of_two_numbers_confirms_no_verdict():
+    rule = {1: "The lift takes up to 3,090 kilograms."}
+    found = doubts(
+        "Can the lift take 1,890 and 2,310 kilograms?", "Yes [1].", '"up to 3,090" [1]', "2,310 < 3,090", passages=rule
+    )
+    assert "code cannot derive the verdict from the cited words" in found
+
+
+def test_a_sentence_that_permits_with_an_exception_confirms_no_outright_verdict():
+    rule = {1: "Everyone may receive an office key, except agency workers."}
+    found = doubts("May agency workers receive an office key?", "Yes [1].", f'"{rule[1]}" [1]', passages=rule)
+    assert "code cannot derive the verdict from the cited words" in found
