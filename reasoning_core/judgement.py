@@ -47,6 +47,8 @@ _MONTHS = (
 )
 _DATE = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}|\d(st|nd|rd|th)\b|\b({_MONTHS})\b", re.I)
 _MIN_COVERAGE = 0.5
+# "Until when can I cancel Shiftport?" "And Clearvault?": what the follow-up replaces need not be there.
+_MIN_COVERAGE_OF_TWO = 0.3
 
 
 def unconfirmed(
@@ -61,7 +63,7 @@ def unconfirmed(
     sentences = [_with_table_header(passages[c.n].text, *sentence_span(passages[c.n].text, c)) for c in cited]
     contexts = [f"{passages[c.n].heading}\n{sentence}" for c, sentence in zip(cited, sentences, strict=True)]
     reasons = [
-        *_off_topic(" ".join(questions), questions[-1], sentences, contexts, passages),
+        *_off_topic(questions, sentences, contexts, passages),
         *_unnamed(questions[-1], contexts),
         *_passed_over_exceptions(cited, passages),
         *wrong_verdict(response, questions, sentences, contexts),
@@ -90,10 +92,12 @@ def misfits(response: Response, questions: Sequence[str]) -> tuple[str, ...]:
 
 
 def _off_topic(
-    question: str, newest: str, sentences: Sequence[str], contexts: Sequence[str], passages: Mapping[int, Passage]
+    questions: Sequence[str], sentences: Sequence[str], contexts: Sequence[str], passages: Mapping[int, Passage]
 ) -> list[str]:
+    question = " ".join(questions)
     asked = coverage(question, contexts)
-    if min(asked, coverage(newest, contexts)) < _MIN_COVERAGE:
+    least = _MIN_COVERAGE if len(questions) == 1 else _MIN_COVERAGE_OF_TWO
+    if asked < least or coverage(questions[-1], contexts) < _MIN_COVERAGE:
         return [OFF_TOPIC]
     with_numbers = any(numbers_in(sentence) for sentence in sentences)
     for passage in passages.values():

@@ -19,7 +19,7 @@ _FUNCTION_WORDS = frozenset(
         only or our out over own per please possible rule rules same say says she should so some something still
         such take tell than that the their them then there these they thing this those to too under until up us use
         used using very want was we were what when where whether which while who whom whose why will with within
-        without would yes you your company policy document documents
+        without would yes you your company policy document documents sorry meant wait oh correct today soon fast
         """,
     )
 )
