@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
@@ -160,7 +161,7 @@ class StoredDocument(Base):
 
 
 class DocumentVersion(Base):
-    """The text of one version; only the newest has chunks."""
+    """The text of one version, in force from `created_at` until `superseded_at`; None while it is the newest."""
 
     __tablename__ = "document_version"
     __table_args__ = (UniqueConstraint("document_id", "version"), {"sqlite_autoincrement": True})
@@ -174,10 +175,14 @@ class DocumentVersion(Base):
     text: Mapped[bytes]
     size_bytes: Mapped[int]
     created_at: Mapped[datetime]
+    superseded_at: Mapped[datetime | None]
 
 
 class StoredChunk(Base):
-    """Bytes `start` to `end` of a version's text; `vector` is float16, of the embedder named beside it."""
+    """Bytes `start` to `end` of a text in force; `vector` is float16, of the embedder named beside it.
+
+    Only newest versions have rows here, and every index holds just these: what is superseded cannot answer.
+    """
 
     __tablename__ = "chunk"
     __table_args__ = (Index("ix_chunk_embedder", "embedder"), {"sqlite_autoincrement": True})
@@ -192,8 +197,60 @@ class StoredChunk(Base):
     embedder: Mapped[str | None] = mapped_column(String(100))
 
 
+class PastChunk(Base):
+    """A chunk of a superseded version, moved here when the next one was published; for searches as of a date."""
+
+    __tablename__ = "past_chunk"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("document_version.id", ondelete="CASCADE"), index=True)
+    start: Mapped[int]
+    end: Mapped[int]
+    headings: Mapped[list[str]]
+    vector: Mapped[bytes | None]
+    embedder: Mapped[str | None] = mapped_column(String(100))
+
+
+class SyncedFolder(Base):
+    """A folder whose files are kept as documents called `prefix`/way; a worker looks at a watched one from time to time.
+
+    `problem` is why the last look changed nothing.
+    """
+
+    __tablename__ = "synced_folder"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(String(1000), unique=True)
+    prefix: Mapped[str] = mapped_column(String(400), unique=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collection.id"))
+    watched: Mapped[bool]
+    created_by: Mapped[int] = mapped_column(ForeignKey("user_account.id"))
+    looked_at: Mapped[datetime | None]
+    problem: Mapped[str | None] = mapped_column(String(500))
+
+
+class SyncedFile(Base):
+    """A file of a synced folder as it was read last; `document_id` is None where nothing stands for it.
+
+    `error` is why it could not be read. A file whose document was removed by hand stays without one until it changes.
+    """
+
+    __tablename__ = "synced_file"
+
+    folder_id: Mapped[int] = mapped_column(ForeignKey("synced_folder.id", ondelete="CASCADE"), primary_key=True)
+    path: Mapped[str] = mapped_column(String(1000), primary_key=True)
+    document_id: Mapped[int | None] = mapped_column(ForeignKey("document.id", ondelete="SET NULL"), unique=True)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    modified_ns: Mapped[int] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(String(2000))
+
+
 class Job(Base):
-    """One piece of durable work; `fence` grows with each claim, and a worker with an older one may write nothing."""
+    """One piece of durable work; `fence` grows with each claim, and a worker with an older one may write nothing.
+
+    `steps_done` of `steps` count within the stage; `cancelled_by` is the account that asked for the end.
+    """
 
     __tablename__ = "job"
     __table_args__ = (
@@ -222,6 +279,10 @@ class Job(Base):
     created_by: Mapped[int] = mapped_column(ForeignKey("user_account.id"))
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    stage: Mapped[str | None] = mapped_column(String(10))
+    steps_done: Mapped[int | None]
+    steps: Mapped[int | None]
+    cancelled_by: Mapped[int | None]
 
 
 class StoredConversation(Base):
