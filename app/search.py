@@ -45,7 +45,7 @@ class Search:
             InvalidRequest: the query is empty or too long, or `k` is not positive.
             NotFound: no such collection for this person.
         """
-        query = _valid_query(query)
+        query = valid_query(query)
         if k < 1:
             raise InvalidRequest(f"k is {k}: ask for at least 1 passage.")
         vector = self._vectors.query_vector(query)
@@ -87,7 +87,8 @@ def _hits(session: Session, scores: dict[int, float], collections: Sequence[int]
     return [by_id[chunk_id] for chunk_id in scores if chunk_id in by_id]
 
 
-def _valid_query(query: str) -> str:
+def valid_query(query: str) -> str:
+    """Return what to look for, or refuse a query that is empty or too long."""
     if len(query) > MAX_QUERY_CHARS:
         raise TooLarge(f"The query has {len(query)} characters: use at most {MAX_QUERY_CHARS}.")
     query = clean_text(query)
