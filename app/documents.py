@@ -2,8 +2,10 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -12,13 +14,15 @@ from app import audit
 from app.access import readable_collections, require
 from app.database import Database, utc_now
 from app.errors import NotFound
-from app.generation import lock_publishing, next_generation
+from app.generation import lock_publishing
+from app.history import PastSearch
 from app.identity import current_user
-from app.ingestion import KIND, Ingestion, remove_chunks
+from app.ingestion import KIND, Ingestion
 from app.jobs import ACTIVE, Jobs
 from app.keywords import Keywords
 from app.names import plain_line
-from app.records import Collection, Document, FileReport, Hit, Permission, User
+from app.publishing import withdraw
+from app.records import Collection, Document, FileReport, Hit, Permission, User, Version
 from app.schema import (
     CollectionReader,
     DocumentCollection,
@@ -30,6 +34,7 @@ from app.schema import (
 from app.search import Search
 from app.sources import Source, expand
 from app.vectors import Vectors
+from app.work import HANDS, Work
 
 COMPANY = "company"
 _POLL_S = 0.05
@@ -45,13 +50,17 @@ class Documents:
         self,
         database: Database,
         jobs: Jobs,
+        work: Work,
         ingestion: Ingestion,
         keywords: Keywords,
         vectors: Vectors,
         search: Search,
+        past: PastSearch,
     ) -> None:
         self._database = database
         self._jobs = jobs
+        self._work = work
+        self._past = past
         self._ingestion = ingestion
         self._keywords = keywords
         self._vectors = vectors
@@ -68,19 +77,46 @@ class Documents:
 
         The jobs are stored before the first one starts: what a crash leaves undone, a worker does.
         """
-        collection = plain_line(collection, "collection name", 100)
         sources = expand(paths)
-        job_ids = self._queue(actor, sources, collection)
+        job_ids = self.queue(actor, sources, collection)
         reports: list[FileReport] = []
-        for source, job_id in zip(sources, job_ids, strict=True):
-            report = FileReport(source.shown, "failed", 0, source.error) if job_id is None else self._do(source, job_id)
-            reports.append(report)
-            if on_progress:
-                on_progress(report, len(reports), len(sources))
+        with ThreadPoolExecutor(HANDS, thread_name_prefix="ingest") as hands:
+            try:
+                for report in hands.map(self._do, sources, job_ids):
+                    reports.append(report)
+                    if on_progress:
+                        on_progress(report, len(reports), len(sources))
+            except BaseException:
+                hands.shutdown(wait=True, cancel_futures=True)
+                raise
         if any(report.status in ("added", "updated") for report in reports):
             self._vectors.refresh()
             self._vectors.save()
         return reports
+
+    def queue(
+        self,
+        actor: User,
+        sources: Sequence[Source],
+        collection: str = COMPANY,
+        more: Sequence[dict[str, Any]] | None = None,
+    ) -> list[int | None]:
+        """Store a job for each file and leave it to whoever does it; None for a file that cannot be one.
+
+        `more` is what else each job is to know.
+        """
+        collection = plain_line(collection, "collection name", 100)
+        with self._database.write() as session:
+            require(current_user(session, actor), Permission.MANAGE_DOCUMENTS)
+            lock_publishing(session)
+            ensure_collection(session, actor, collection)
+            return [
+                None if source.error else self._jobs.add(
+                    session, actor, KIND, _job_key(source, collection),
+                    {"path": str(source.path), "name": source.name, "collection": collection, **known},
+                )
+                for source, known in zip(sources, more or [{}] * len(sources), strict=True)
+            ]  # fmt: skip
 
     def list(self, actor: User) -> list[Document]:
         with self._database.read() as session:
@@ -109,7 +145,7 @@ class Documents:
             NotFound: no such document or version, or not this person's to read.
         """
         with self._database.read() as session:
-            document = _readable(session, actor, name)
+            document = readable_document(session, actor, name)
             data = session.scalar(
                 select(DocumentVersion.text).where(
                     DocumentVersion.document_id == document.id,
@@ -120,14 +156,23 @@ class Documents:
             raise NotFound(f"{name} has no version {version}: the newest is {document.version}.")
         return bytes(data)
 
+    def versions(self, actor: User, name: str) -> Sequence[Version]:
+        """Return a document's versions, newest first."""
+        with self._database.read() as session:
+            document = readable_document(session, actor, name)
+            rows = session.execute(
+                select(DocumentVersion.version, DocumentVersion.title, DocumentVersion.sha256,
+                       DocumentVersion.size_bytes, DocumentVersion.created_at, DocumentVersion.superseded_at)
+                .where(DocumentVersion.document_id == document.id)
+                .order_by(DocumentVersion.version.desc())
+            )  # fmt: skip
+            return [Version(*row) for row in rows]
+
     def remove(self, actor: User, name: str) -> None:
         """Remove a document, all its versions and everything that indexes hold of it, at once."""
         require(actor, Permission.MANAGE_DOCUMENTS)
         with self._database.write() as session:
-            document = _readable(session, actor, name)
-            next_generation(session)
-            remove_chunks(session, self._keywords, document.id)
-            session.delete(document)
+            withdraw(session, self._keywords, readable_document(session, actor, name))
             audit.record(session, actor, "document.remove", name)
 
     def collections(self, actor: User) -> Sequence[Collection]:
@@ -159,39 +204,39 @@ class Documents:
             session.add_all(CollectionReader(collection_id=row.id, user_id=person.id) for person in people)
             audit.record(session, actor, "collection.share", collection, everyone=everyone, readers=emails)
 
-    def search(self, actor: User, query: str, k: int = 10, collection: str | None = None) -> Sequence[Hit]:
-        """Return the `k` passages nearest to a query among those that the person may read."""
+    def search(
+        self, actor: User, query: str, k: int = 10, collection: str | None = None, as_of: str | None = None
+    ) -> Sequence[Hit]:
+        """Return the `k` passages nearest to a query among those that the person may read.
+
+        They are of the newest versions, or of those that were in force at the date or time `as_of`.
+        """
+        if as_of is not None:
+            return self._past.search(actor, query, k, as_of, collection)
         return [*self._search.search(actor, query, k, collection).hits]
 
-    def _queue(self, actor: User, sources: Sequence[Source], collection: str) -> Iterator[int | None]:
-        with self._database.write() as session:
-            require(current_user(session, actor), Permission.MANAGE_DOCUMENTS)
-            lock_publishing(session)
-            _ensure_collection(session, actor, collection)
-            ids = [
-                None if source.error else self._jobs.add(
-                    session, actor, KIND, _job_key(source, collection),
-                    {"path": str(source.path), "name": source.name, "collection": collection},
-                )
-                for source in sources
-            ]  # fmt: skip
-        return iter(ids)
-
-    def _do(self, source: Source, job_id: int) -> FileReport:
+    def _do(self, source: Source, job_id: int | None) -> FileReport:
         """Do the job, or wait for the one who does; a worker that dies meanwhile is replaced."""
+        if job_id is None:
+            return FileReport(source.shown, "failed", 0, source.error)
         while True:
             if claim := self._jobs.claim(job_id):
-                self._jobs.run(claim, self._ingestion.handle)
+                self._work.run(claim, self._ingestion.handle)
             state, result, error = self._jobs.outcome(job_id)
             if state not in ACTIVE:
                 break
             time.sleep(_POLL_S)
         if result is None:
-            return FileReport(source.shown, "failed", 0, error)
+            return FileReport(source.shown, state, 0, error)
         return FileReport(source.shown, result["status"], result["chunks"])
 
 
-def _readable(session: Session, actor: User, name: str) -> StoredDocument:
+def readable_document(session: Session, actor: User, name: str) -> StoredDocument:
+    """Return a document that this person may read.
+
+    Raises:
+        NotFound: no such document, or not theirs to read.
+    """
     readable = readable_collections(session, current_user(session, actor))
     document = session.scalar(
         select(StoredDocument).where(StoredDocument.name == name, StoredDocument.collection_id.in_(readable))
@@ -201,7 +246,7 @@ def _readable(session: Session, actor: User, name: str) -> StoredDocument:
     return document
 
 
-def _ensure_collection(session: Session, actor: User, name: str) -> None:
+def ensure_collection(session: Session, actor: User, name: str) -> None:
     """Make a collection on first use; only the company's own is for everyone until it is shared."""
     if session.scalar(select(DocumentCollection.id).where(DocumentCollection.name == name)) is None:
         session.add(DocumentCollection(name=name, everyone=name == COMPANY, created_at=utc_now()))

@@ -3,37 +3,37 @@
 A claim gives a lease that a heartbeat extends. When a worker dies its lease runs out, or its process is seen to be
 gone, and another claims the job with a higher fence. Results are written in the transaction that finishes the job,
 and that transaction fails where the fence is not the newest: a worker that was slow and not dead changes nothing.
+Cancelling is a mark on the row: the same transaction fails where it is set. How a claimed job is run is in `app.work`.
 """
 
-import logging
 import os
-import secrets
 import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.database import Database
-from app.errors import AppError
+from app.errors import Conflict, NotFound
 from app.records import User
 from app.schema import Job
 
-log = logging.getLogger(__name__)
-
 MAX_ATTEMPTS = 4
 ACTIVE = ("queued", "running")
+CANCELLED = "Cancelled before it was done; nothing of it was kept."
 
 
 class LeaseLost(RuntimeError):
     """Another worker has this job now; whatever this one has done is void."""
+
+
+class Cancelled(RuntimeError):
+    """Somebody asked for the end of this job; nothing of it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,13 @@ class Claim:
     fence: int
 
 
-Handler = Callable[[Claim], None]
-"""Does the work and calls `Jobs.finish` in the transaction that stores its results."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a running job is: a stage, and how many of its steps are done where they can be counted."""
+
+    stage: str | None = None
+    done: int | None = None
+    total: int | None = None
 
 
 class Jobs:
@@ -62,7 +67,7 @@ class Jobs:
         """Queue a job and return its id; one with the same key that is not finished yet stands for both."""
         active = session.scalar(select(Job).where(Job.key == key, Job.state.in_(ACTIVE)).with_for_update())
         if active is not None:
-            active.attempts = 0  # somebody asks for it anew
+            active.attempts, active.cancelled_by = 0, None  # somebody asks for it anew
             return active.id
         row = Job(
             kind=kind,
@@ -91,6 +96,10 @@ class Jobs:
             job = session.scalar(query.order_by(Job.id).limit(1).with_for_update(skip_locked=True))
             if job is None:
                 return None
+            if job.cancelled_by is not None:
+                _close(job, "cancelled", None, CANCELLED)
+                job.finished_at = now
+                return None
             job.attempts += 1
             job.fence += 1
             if job.attempts > MAX_ATTEMPTS:
@@ -98,34 +107,111 @@ class Jobs:
                 job.finished_at = now
                 return None
             job.state, job.owner, job.lease_until = "running", this_process(), now + self._lease
+            job.stage = job.steps_done = job.steps = None
             return Claim(job.id, job.kind, job.payload, job.created_by, job.fence)
 
     def finish(
-        self, session: Session, claim: Claim, *, result: dict[str, Any] | None = None, error: str | None = None
+        self,
+        session: Session,
+        claim: Claim,
+        *,
+        result: dict[str, Any] | None = None,
+        error: str | None = None,
+        stage: str | None = None,
     ) -> None:
         """Mark a job done, or failed where there is an error, in the transaction that stores what it made.
 
+        `stage` is where it failed.
+
         Raises:
             LeaseLost: another worker has claimed it since; the transaction must not be committed.
+            Cancelled: somebody asked for its end; the transaction must not be committed.
         """
-        job = session.scalar(
-            select(Job)
-            .where(Job.id == claim.job_id, Job.fence == claim.fence, Job.state == "running")
-            .with_for_update()
-        )
-        if job is None:
-            raise LeaseLost(f"job {claim.job_id} was taken over")
+        job = self._mine(session, claim)
+        if job.cancelled_by is not None:
+            raise Cancelled(CANCELLED)
         _close(job, "failed" if error else "done", result, error)
+        job.stage, job.steps_done, job.steps = stage, None, None
         job.finished_at = self._database.now(session)
+
+    def keep(self, claim: Claim, place: Place) -> None:
+        """Extend the lease and write down where the job is.
+
+        Raises:
+            LeaseLost: another worker has claimed it since.
+            Cancelled: somebody asked for its end.
+        """
+        with self._database.write() as session:
+            job = self._mine(session, claim)
+            job.stage, job.steps_done, job.steps = place.stage, place.done, place.total
+            job.lease_until = self._database.now(session) + self._lease
+            is_cancelled = job.cancelled_by is not None
+        if is_cancelled:
+            raise Cancelled(CANCELLED)
+
+    def check(self, claim: Claim) -> None:
+        """Raise as `keep` does, and write nothing."""
+        with self._database.read() as session:
+            job = session.get_one(Job, claim.job_id)
+            if job.fence != claim.fence or job.state != "running":
+                raise LeaseLost(f"job {claim.job_id} was taken over")
+            if job.cancelled_by is not None:
+                raise Cancelled(CANCELLED)
+
+    def close_cancelled(self, claim: Claim) -> None:
+        """Mark a job cancelled that its worker has stopped; one that was asked for again meanwhile is queued."""
+        with self._database.write() as session:
+            try:
+                job = self._mine(session, claim)
+            except LeaseLost:
+                return
+            if job.cancelled_by is None:
+                _close(job, "queued", None, None)
+                return
+            _close(job, "cancelled", None, CANCELLED)
+            job.finished_at = self._database.now(session)
 
     def put_back(self, claim: Claim, error: str) -> None:
         """Queue a job again after an unforeseen error, or fail it after the last attempt."""
         with self._database.write() as session:
-            job = session.scalar(select(Job).where(Job.id == claim.job_id, Job.fence == claim.fence).with_for_update())
-            if job is None or job.state != "running":
+            try:
+                job = self._mine(session, claim)
+            except LeaseLost:
                 return
             _close(job, "failed" if job.attempts >= MAX_ATTEMPTS else "queued", None, error)
             job.finished_at = self._database.now(session) if job.state == "failed" else None
+
+    def cancel(self, session: Session, actor: User, job_id: int) -> str:
+        """End a job: at once where nobody is doing it, else before its worker's next step; return its state.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it has ended already.
+        """
+        job = session.get(Job, job_id, with_for_update=True)
+        if job is None:
+            raise NotFound(f"There is no job {job_id}.")
+        if job.state not in ACTIVE:
+            raise Conflict(f"Job {job_id} is {job.state} already: there is nothing to cancel.")
+        job.cancelled_by = actor.id
+        if job.state == "queued" or (job.owner and is_gone(job.owner)):
+            _close(job, "cancelled", None, CANCELLED)
+            job.finished_at = self._database.now(session)
+        return job.state
+
+    def retry(self, session: Session, actor: User, job_id: int) -> int:
+        """Queue the work of a failed or cancelled job anew, and return the new job's id.
+
+        Raises:
+            NotFound: there is no such job.
+            Conflict: it is not over, or it succeeded.
+        """
+        job = session.get(Job, job_id)
+        if job is None:
+            raise NotFound(f"There is no job {job_id}.")
+        if job.state not in ("failed", "cancelled"):
+            raise Conflict(f"Job {job_id} is {job.state}: only a failed or cancelled one is tried again.")
+        return self.add(session, actor, job.kind, job.key, dict(job.payload))
 
     def outcome(self, job_id: int) -> tuple[str, dict[str, Any] | None, str | None]:
         """Return a job's state, result and error."""
@@ -133,53 +219,13 @@ class Jobs:
             job = session.get_one(Job, job_id)
             return job.state, job.result, job.error
 
-    @contextmanager
-    def kept(self, claim: Claim) -> Iterator[None]:
-        """Extend the lease while the work goes on."""
-        done = threading.Event()
-        beat = threading.Thread(target=self._beat, args=(claim, done), name=f"lease-{claim.job_id}", daemon=True)
-        beat.start()
-        try:
-            yield
-        finally:
-            done.set()
-            beat.join()
-
-    def run(self, claim: Claim, handler: Handler) -> None:
-        """Do one claimed job; the edge where an unforeseen error becomes a sentence with an id."""
-        try:
-            with self.kept(claim):
-                handler(claim)
-        except LeaseLost:
-            log.warning("job %d was taken over by another worker", claim.job_id)
-        except Exception:
-            error_id = secrets.token_hex(4)
-            log.exception("job failed", extra={"job": claim.job_id, "error_id": error_id})
-            self.put_back(claim, f"Something went wrong (error {error_id}); the log says more.")
-
-    def work(self, handlers: Mapping[str, Handler], stop: threading.Event, pause_s: float = 0.5) -> None:
-        """Do jobs as they come until `stop` is set; what a worker process does."""
-        while not stop.is_set():
-            claim = self.claim()
-            if claim is None:
-                stop.wait(pause_s)
-            elif claim.kind in handlers:
-                self.run(claim, handlers[claim.kind])
-            else:
-                self.put_back(claim, f"This version knows no work called {claim.kind!r}.")
-
-    def _beat(self, claim: Claim, done: threading.Event) -> None:
-        while not done.wait(self._lease.total_seconds() / 4):
-            try:
-                self._extend(claim)
-            except AppError as error:  # a database that is busy now may not be at the next beat
-                log.warning("the lease of job %d was not extended: %s", claim.job_id, error)
-
-    def _extend(self, claim: Claim) -> None:
-        mine = and_(Job.id == claim.job_id, Job.fence == claim.fence, Job.state == "running")
-        with self._database.write() as session:
-            until = self._database.now(session) + self._lease
-            session.execute(update(Job).where(mine).values(lease_until=until))
+    def _mine(self, session: Session, claim: Claim) -> Job:
+        """Return the claimed job, locked, while the claim holds."""
+        mine = (Job.id == claim.job_id, Job.fence == claim.fence, Job.state == "running")
+        job = session.scalar(select(Job).where(*mine).with_for_update())
+        if job is None:
+            raise LeaseLost(f"job {claim.job_id} was taken over")
+        return job
 
 
 def this_process() -> str:

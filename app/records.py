@@ -63,8 +63,47 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a document, in force from `created_at` until `superseded_at`; None for the newest."""
+
+    version: int
+    title: str
+    sha256: str
+    size_bytes: int
+    created_at: datetime
+    superseded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEntry:
+    """A piece of durable work as it is listed; its state is queued, running, done, failed or cancelled.
+
+    `done` of `total` count within the stage, `status` is what became of the file, `error` why it failed.
+    """
+
+    id: int
+    kind: str
+    name: str
+    collection: str
+    state: str
+    stage: str | None
+    done: int | None
+    total: int | None
+    status: str | None
+    error: str | None
+    attempts: int
+    created_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class FileReport:
-    """What became of one file: added, updated, unchanged or failed; `error` says why it failed."""
+    """What became of one file; `error` says why it failed.
+
+    Its status is added, updated, unchanged, failed, cancelled or queued; of a synced folder also moved or removed,
+    skipped where it is no file of its own, or waiting while somebody writes it.
+    """
 
     path: str
     status: str

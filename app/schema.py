@@ -169,7 +169,7 @@ class DocumentVersion(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     document_id: Mapped[int] = mapped_column(ForeignKey("document.id", ondelete="CASCADE"))
     version: Mapped[int]
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
     title: Mapped[str] = mapped_column(String(300))
     media_type: Mapped[str] = mapped_column(String(100))
     text: Mapped[bytes]
@@ -212,7 +212,7 @@ class PastChunk(Base):
 
 
 class SyncedFolder(Base):
-    """A folder whose files are kept as documents called `prefix`/way; a worker looks at a watched one from time to time.
+    """A folder whose files are documents called `prefix`/path; a worker looks at a watched one every few seconds.
 
     `problem` is why the last look changed nothing.
     """

@@ -11,8 +11,10 @@ from app.conversations import Conversations
 from app.cores import Cores, ServingReader
 from app.database import Database, sqlite_url
 from app.documents import Documents
+from app.history import PastSearch
 from app.identity import Identity
 from app.ingestion import KIND, Ingestion
+from app.job_list import JobList
 from app.jobs import Jobs
 from app.keys import Keys
 from app.keywords import Keywords
@@ -20,6 +22,7 @@ from app.passwords import Passwords
 from app.search import Search
 from app.settings import Settings, prepare_home
 from app.vectors import Vectors
+from app.work import Work
 from retrieval.embedding import Embedder, find_embedder
 
 
@@ -35,14 +38,15 @@ class Services:
     conversations: Conversations
     chat: Chat
     cores: Cores
-    jobs: Jobs
+    jobs: JobList
+    worker: Work
     audit: AuditLog
     vectors: Vectors
     ingestion: Ingestion
 
     def work(self, stop: threading.Event) -> None:
         """Do queued jobs until `stop` is set: what a worker process does."""
-        self.jobs.work({KIND: self.ingestion.handle}, stop)
+        self.worker.until(stop, {KIND: self.ingestion.handle})
 
 
 @contextmanager
@@ -65,6 +69,7 @@ def open_services(
         keywords.check()
         vectors = Vectors(database, _opened_once(settings, embedder), home / "index")
         jobs = Jobs(database, settings.lease_s)
+        worker = Work(jobs, settings.lease_s)
         search = Search(database, keywords, vectors)
         ingestion = Ingestion(database, jobs, keywords, vectors)
         cores = Cores(database, home / "cores")
@@ -74,11 +79,14 @@ def open_services(
             database=database,
             identity=Identity(database, settings, Passwords(settings.password_memory_kib)),
             keys=Keys(database),
-            documents=Documents(database, jobs, ingestion, keywords, vectors, search),
+            documents=Documents(
+                database, jobs, worker, ingestion, keywords, vectors, search, PastSearch(database, vectors)
+            ),
             conversations=Conversations(database),
             chat=Chat(database, search, (lambda: reader) if reader else serving, settings),
             cores=cores,
-            jobs=jobs,
+            jobs=JobList(database, jobs),
+            worker=worker,
             audit=AuditLog(database),
             vectors=vectors,
             ingestion=ingestion,

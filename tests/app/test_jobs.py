@@ -11,6 +11,7 @@ from app.database import Database, utc_now
 from app.jobs import MAX_ATTEMPTS, Claim, Jobs, LeaseLost, is_gone, this_process
 from app.records import Role, User
 from app.schema import Job, UserAccount
+from app.work import Progress, Work
 
 
 @pytest.fixture
@@ -50,14 +51,15 @@ def test_many_workers_do_every_job_once(database: Database, actor: User, jobs: J
     done: list[int] = []
     stop = threading.Event()
 
-    def handle(claim: Claim) -> None:
+    def handle(claim: Claim, progress: Progress) -> None:
         with database.write() as session:
             jobs.finish(session, claim, result={})
         done.append(claim.job_id)
         if len(done) == 40:
             stop.set()
 
-    workers = [threading.Thread(target=jobs.work, args=({"count": handle}, stop, 0.05)) for _ in range(4)]
+    work = Work(jobs, lease_s=30)
+    workers = [threading.Thread(target=work.until, args=(stop, {"count": handle})) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -96,7 +98,7 @@ def test_the_heartbeat_keeps_a_job_longer_than_its_lease(database: Database, act
     add(database, jobs, actor)
     claim = jobs.claim()
     assert claim is not None
-    with jobs.kept(claim):
+    with Work(jobs, lease_s=0.4).kept(claim):
         time.sleep(1.0)
         assert jobs.claim() is None
     time.sleep(0.6)
@@ -137,12 +139,12 @@ def test_an_unforeseen_error_is_tried_again_and_then_told_with_an_id(database: D
     number = add(database, jobs, actor)
     tries: list[int] = []
 
-    def handle(claim: Claim) -> None:
+    def handle(claim: Claim, progress: Progress) -> None:
         tries.append(claim.fence)
         raise RuntimeError("something unforeseen")
 
     while claim := jobs.claim(number):
-        jobs.run(claim, handle)
+        Work(jobs, lease_s=30).run(claim, handle)
     assert tries == [1, 2, 3, 4]
     state, _, error = jobs.outcome(number)
     assert state == "failed" and error is not None and "error " in error and "unforeseen" not in error

@@ -17,6 +17,7 @@ def upgrade() -> None:
     for name, kind in (*_JOB_COLUMNS, ("cancelled_by", sa.Integer())):
         op.add_column("job", sa.Column(name, kind, nullable=True))
     op.add_column("document_version", sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(op.f("ix_document_version_sha256"), "document_version", ["sha256"])
     op.execute(
         "UPDATE document_version SET superseded_at = (SELECT later.created_at FROM document_version AS later "
         "WHERE later.document_id = document_version.document_id AND later.version = document_version.version + 1)"
@@ -28,6 +29,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("synced_file", "synced_folder", "past_chunk"):
         op.drop_table(table)
+    op.drop_index(op.f("ix_document_version_sha256"), "document_version")
     op.drop_column("document_version", "superseded_at")
     for name in ("cancelled_by", "steps", "steps_done", "stage"):
         op.drop_column("job", name)
