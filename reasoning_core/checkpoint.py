@@ -80,9 +80,23 @@ def save_checkpoint(
     (folder / CARD).write_text(card, encoding="utf-8")
     files = {name: file_sha256(folder / name) for name in (CONFIG, WEIGHTS, TOKENIZER, GENERATION, CARD)}
     manifest = {"format": 1, "layout": model.config.layout.value, "files": files, "lineage": dict(lineage)}
-    partial = folder / f"{MANIFEST}.partial"
-    _write_json(partial, manifest)
-    partial.replace(folder / MANIFEST)
+    _write_manifest(folder, manifest)
+
+
+def replace_card(folder: Path, card: str) -> None:
+    """Write another card into a checkpoint folder, and its digest into the manifest.
+
+    A kill in between leaves a folder that does not load and that the same call repairs.
+
+    Raises:
+        CheckpointDamaged: the folder has no manifest.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise CheckpointDamaged(f"{folder} has no {MANIFEST}: a card needs one that names it")
+    manifest = _read_json(folder / MANIFEST)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    manifest["files"][CARD] = file_sha256(folder / CARD)
+    _write_manifest(folder, manifest)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -144,6 +158,12 @@ def _verified_manifest(folder: Path) -> dict[str, Any]:
         if not (folder / name).is_file() or file_sha256(folder / name) != digest:
             raise CheckpointDamaged(f"{folder / name} is not the file its manifest names: restore the whole folder")
     return manifest
+
+
+def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    partial = folder / f"{MANIFEST}.partial"
+    _write_json(partial, manifest)
+    partial.replace(folder / MANIFEST)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

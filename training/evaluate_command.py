@@ -34,6 +34,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report, complete in one file.")] = None,
     cases: Annotated[Path | None, typer.Option(help="Keep each case in this JSONL file, and go on from it.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Write the figures into the core's card.")] = False,
     unguided: Annotated[bool, typer.Option("--unguided", help="Without the working guide, in one try.")] = False,
 ) -> int:
     """Ask a core the held-out questions of suites, through the reader that serves.
@@ -58,6 +59,8 @@ def evaluate(
         typer.echo(json.dumps(document(measured, judgement)))
     else:
         _print(measured, judgement)
+    if card:
+        _write_card(core, document(measured[:1], None))
     if report:
         write_report(report, measured, suites, judgement)
     return 1 if judgement and not judgement.passed else 0
@@ -106,6 +109,15 @@ class _Bars:
             self._right[suite] = 0
         self._right[suite] += case.right
         self._bar.update(self._tasks[suite], advance=1, note=f"{self._right[suite]} right")
+
+
+def _write_card(core: Path, figures: dict[str, Any]) -> None:
+    from reasoning_core.checkpoint import load_checkpoint, replace_card  # noqa: PLC0415
+    from training.model_card import model_card  # noqa: PLC0415
+
+    checkpoint = load_checkpoint(core)
+    require("run" in checkpoint.lineage, f"{core} does not say how it was trained: only a core of ours has a card")
+    replace_card(core, model_card(checkpoint.lineage, checkpoint.model.config.num_parameters, figures))
 
 
 def _print(measured: Sequence["MeasuredCore"], judgement: "Judgement | None") -> None:

@@ -1,5 +1,6 @@
 """`precept-train fit`: from data to a core."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,7 +128,8 @@ def fit(
             compiled=compiled,
             cpu_time=cpu_time,
         )
-        if not allow_contaminated:
+        # The first of several processes looks for all of them; torchrun ends the others if it refuses.
+        if not allow_contaminated and os.environ.get("RANK", "0") == "0":
             _refuse_contaminated(data or [])
     core = _train(folder, options, resume=resume, save_every=save_every)
     typer.echo(str(core))
@@ -204,7 +206,7 @@ def _refuse_contaminated(paths: list[Path]) -> None:
     from training.contamination_guard import refuse_contaminated  # noqa: PLC0415
 
     error_console().print("looking for the suites' cases in the data")
-    refuse_contaminated(paths, allowed=False)
+    refuse_contaminated(paths)
 
 
 def _resumed(folder: "RunFolder", steps: int | None, learning_rate: float | None) -> "RunOptions":

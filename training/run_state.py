@@ -36,7 +36,7 @@ def save_state(
         RunError: the disk is full or cannot be written.
     """
     tensors = _tensors(model, average, optimiser)
-    with writing(folder, f"the state of step {position.step}"):
+    with writing(folder, f"the state of step {position.step}", clear=world.is_first):
         partial = folder.partial_state(position, fresh=world.is_first)
         world.barrier()
         if world.size == 1:
@@ -49,8 +49,8 @@ def save_state(
 
 
 @contextmanager
-def writing(folder: RunFolder, what: str) -> Iterator[None]:
-    """Turn a full or broken disk into one sentence; what was written half is cleared away.
+def writing(folder: RunFolder, what: str, *, clear: bool = True) -> Iterator[None]:
+    """Turn a full or broken disk into one sentence; one process clears what was written half away.
 
     Raises:
         RunError: `what` could not be written.
@@ -58,7 +58,8 @@ def writing(folder: RunFolder, what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, CheckpointException) as error:
-        folder.drop_partial_states()
+        if clear:
+            folder.drop_partial_states()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise RunError(
             f"{what} cannot be written to {folder.path} ({reason[-200:]}): make room, then go on with --resume"

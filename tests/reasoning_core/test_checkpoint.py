@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reasoning_core.checkpoint import CheckpointDamaged, file_sha256, load_checkpoint, save_checkpoint
+from reasoning_core.checkpoint import CheckpointDamaged, file_sha256, load_checkpoint, replace_card, save_checkpoint
 from reasoning_core.layout import Layout
 from tests.reasoning_core.tiny import tiny_config, tiny_model, tiny_tokenizer
 
@@ -169,3 +169,13 @@ def test_a_pickle_is_never_read(name: str, folder: Path, tmp_path):
 
 def test_a_folder_that_is_not_there_is_refused_with_a_sentence(tmp_path):
     assert "has no config.json: copy the whole checkpoint folder again" in refusal(tmp_path / "nowhere")
+
+
+def test_another_card_is_written_with_its_digest_and_only_into_a_checkpoint(folder: Path, tmp_path: Path):
+    replace_card(folder, "after")
+    assert (folder / "README.md").read_text() == "after"
+    assert load_checkpoint(folder).lineage == {"data": "abc", "steps": 7}
+    (folder / "README.md").write_text("tampered")
+    assert "README.md is not the file its manifest names" in refusal(folder)
+    with pytest.raises(CheckpointDamaged, match=r"has no manifest.json"):
+        replace_card(tmp_path, "nowhere")

@@ -127,6 +127,11 @@ def test_against_another_core_the_exit_code_is_the_gates(cores, suite: Path, tmp
     assert "The gate says no." in report.read_text("utf-8")
 
 
+def test_a_core_that_does_not_say_how_it_was_trained_gets_no_card(cores, suite: Path, capsys):
+    assert main(["evaluate", str(cores[0]), "--suite", str(suite), "--limit", "1", "--unguided", "--card"]) == 2
+    assert "does not say how it was trained" in " ".join(capsys.readouterr().err.split())
+
+
 def test_people_read_a_table_and_the_verdict(cores, suite: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["evaluate", str(cores[0]), "--suite", str(suite), "--unguided", "--against", str(cores[1])]) == 1
     shown = capsys.readouterr().out

@@ -164,6 +164,10 @@ def test_training_lowers_the_loss_and_leaves_a_loadable_core_with_its_lineage(da
     assert losses[-1] < 0.6 * losses[0]
     checkpoint = load_checkpoint(tmp_path / "run" / "core")
     assert checkpoint.lineage["run"]["data_sha256"] == [file_sha256(data)]
+    asked = ["--suite", "refusal", "--limit", "1", "--unguided", "--card"]
+    assert main(["evaluate", str(tmp_path / "run" / "core"), *asked]) == 0
+    assert "| refusal | 1 |" in (tmp_path / "run" / "core" / "README.md").read_text("utf-8")
+    assert load_checkpoint(tmp_path / "run" / "core").sha256 == checkpoint.sha256
 
 
 def test_a_run_of_another_shape_measured_out_in_cpu_time_ends_in_a_core_of_that_shape(data: Path, tmp_path: Path):
