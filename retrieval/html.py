@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bs4 import BeautifulSoup, Tag
 from bs4.element import Comment, NavigableString
 
-from retrieval.markup import Parsed, Refused, heading, joined, list_item, one_line, table
+from retrieval.markup import Block, Parsed, Refused, heading, joined, list_item, one_line, table
 
 _UNSEEN = (
     "script style noscript template svg iframe object embed canvas audio video button select input textarea nav "
@@ -38,7 +38,7 @@ def read_html(data: bytes) -> Parsed:
         raise Refused("holds no page; save it again from the browser and try again")
     first = content.find("h1")
     heading_title = one_line(first.get_text(" ")) if first else ""
-    return Parsed(joined(list(_blocks(content))), heading_title or title)
+    return joined(_blocks(content), heading_title or title)
 
 
 def _check_depth(soup: BeautifulSoup) -> None:
@@ -67,8 +67,8 @@ def _content(soup: BeautifulSoup) -> Tag | None:
     return soup.body
 
 
-def _blocks(tag: Tag, list_depth: int = 0) -> Iterator[tuple[str, bool]]:
-    """Yield (Markdown, follows tightly) for what `tag` holds; text outside blocks becomes paragraphs."""
+def _blocks(tag: Tag, list_depth: int = 0) -> Iterator[Block]:
+    """Yield what `tag` holds; text outside blocks becomes paragraphs."""
     inline: list[str] = []
     for child in tag.children:
         if isinstance(child, Comment):
@@ -89,37 +89,45 @@ def _is_block(tag: Tag) -> bool:
     return tag.name in _BLOCKS
 
 
-def _paragraph(inline: list[str]) -> Iterator[tuple[str, bool]]:
+def _paragraph(inline: list[str]) -> Iterator[Block]:
     lines = [one_line(line) for line in "".join(inline).split("\n")]
     if text := "\n".join(line for line in lines if line):
-        yield text, False
+        yield Block(text)
 
 
-def _block(tag: Tag, list_depth: int) -> Iterator[tuple[str, bool]]:
+def _block(tag: Tag, list_depth: int) -> Iterator[Block]:
     name = tag.name
     if len(name) == 2 and name[0] == "h" and name[1].isdigit():
         if words := one_line(tag.get_text(" ")):
-            yield heading(int(name[1]), words), False
+            yield Block(heading(int(name[1]), words))
     elif name == "pre":
-        yield f"```\n{tag.get_text().strip()}\n```", False
+        yield Block(f"```\n{tag.get_text().strip()}\n```")
     elif name in ("ul", "ol"):
         yield from _list(tag, list_depth)
     elif name == "table" and _holds_data(tag):
-        yield table(_rows(tag)), False
+        yield Block(table(_rows(tag)))
+    elif name == "blockquote":
+        yield Block(_quoted(joined(_blocks(tag), "").text))
     elif name == "dt":
-        yield f"**{one_line(tag.get_text(' '))}**", False
+        yield Block(f"**{one_line(tag.get_text(' '))}**")
     else:
         yield from _blocks(tag, list_depth)
 
 
-def _list(tag: Tag, list_depth: int) -> Iterator[tuple[str, bool]]:
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.strip("\n").split("\n")) if text.strip() else ""
+
+
+def _list(tag: Tag, list_depth: int) -> Iterator[Block]:
     number = int(str(tag.get("start"))) if str(tag.get("start") or "").isdigit() else 1
     tight = list_depth > 0
     for item in tag.find_all("li", recursive=False):
         parts = list(_blocks(item, list_depth + 1))
-        own = next((text for text, _ in parts[:1] if not text.lstrip().startswith(("- ", "1. ", "|", "```"))), "")
-        yield list_item(list_depth, number if tag.name == "ol" else None, own), tight
-        yield from ((text, True) for text, _ in (parts[1:] if own else parts))
+        own = next(
+            (part.text for part in parts[:1] if not part.text.lstrip().startswith(("- ", "1. ", "|", "```"))), ""
+        )
+        yield Block(list_item(list_depth, number if tag.name == "ol" else None, own), tight)
+        yield from (part._replace(tight=True) for part in (parts[1:] if own else parts))
         number += 1
         tight = True
 

@@ -1,47 +1,23 @@
-"""From a file to a document: what it is by its content, its canonical text, its title.
+"""From a file to a document: what it is by its content, its canonical text, its title, its pages.
 
-What can be read: Markdown, plain text, HTML, PDF, DOCX. What cannot is refused by `UnreadableDocument`, whose message
-is one sentence that names the file and the remedy. PDF, HTML and DOCX are parsed in a process of their own.
+What can be read: Markdown, plain text, HTML, PDF, DOCX, PPTX, XLSX, CSV, EML. What cannot is refused by
+`UnreadableDocument`, whose message is one sentence that names the file and the remedy. All but Markdown and plain text
+is parsed in a process of its own.
 """
 
-import io
 import os
 import re
 import stat
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from retrieval import sandbox
-from retrieval.decoding import canonical, decode
-
-MARKDOWN, TEXT, HTML = "text/markdown", "text/plain", "text/html"
-PDF = "application/pdf"
-DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-
-_KINDS = {HTML: "html", PDF: "pdf", DOCX: "docx"}
-_MARKDOWN_NAMES = (".md", ".markdown", ".mdown", ".mkd", ".mdx")
-_HTML_NAMES = (".html", ".htm", ".xhtml")
-_HTML_START = re.compile(
-    rb"^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S
-)
-_TAG = re.compile(rb"<(?:p|div|h[1-6]|body|head|table|ul|ol|span|br)\b[^>]*>", re.I)
-_FOREIGN = (
-    (b"\xd0\xcf\x11\xe0", "is an old or locked Office file; save it as DOCX without a password and try again"),
-    (b"{\\rtf", "is an RTF file; save it as DOCX and try again"),
-    (b"\x89PNG", "is a picture; run text recognition (OCR) on it, save the text and try again"),
-    (b"\xff\xd8\xff", "is a picture; run text recognition (OCR) on it, save the text and try again"),
-    (b"GIF8", "is a picture; run text recognition (OCR) on it, save the text and try again"),
-    (b"\x1f\x8b", "is a compressed file; unpack it and ingest the documents inside"),
-    (b"7z\xbc\xaf", "is an archive; unpack it and ingest the documents inside"),
-    (b"Rar!", "is an archive; unpack it and ingest the documents inside"),
-    (b"\x7fELF", "is a program and not a document; leave it out"),
-    (b"MZ\x90", "is a program and not a document; leave it out"),
-    (b"SQLite format 3\0", "is a database and not a document; export its texts and try again"),
-)
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<fields>(?:[^\n]*\n){0,200}?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
-_FIELD = re.compile(r"[A-Za-z_][\w -]*:(?:\s|$)")
-_FIRST_HEADING = re.compile(r"\A\s*(?:#[ \t]+(?P<hash>[^\n]+?)[ \t]*#*[ \t]*|(?P<lined>[^\n]+)\n=+[ \t]*)(?:\n|\Z)")
+from retrieval.archive import ArchiveLimits, check_archive, megabytes
+from retrieval.decoding import canonical
+from retrieval.kinds import CSV, HTML, MAIL, MARKDOWN, OFFICE, TEXT, sniff
+from retrieval.markup import Parsed, Refused
+from retrieval.parsing import parse
+from retrieval.places import Place, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +26,7 @@ class LoadLimits:
 
     file_bytes: int = 100 << 20
     text_bytes: int = 20 << 20
-    archive_bytes: int = 300 << 20
-    archive_members: int = 5000
-    archive_ratio: int = 150
+    archive: ArchiveLimits = field(default_factory=ArchiveLimits)
     parser: sandbox.Limits = field(default_factory=sandbox.Limits)
 
 
@@ -63,6 +37,7 @@ class LoadedDocument:
     text: str
     title: str
     media_type: str
+    places: tuple[Place, ...] = ()
 
 
 class UnreadableDocument(ValueError):
@@ -84,58 +59,39 @@ def load(path: Path, limits: LoadLimits | None = None) -> LoadedDocument:
 
 def load_bytes(data: bytes, name: str, limits: LoadLimits | None = None) -> LoadedDocument:
     """Read the content of a file called `name`; like `load`."""
-    limits = limits or LoadLimits()
-    if len(data) > limits.file_bytes:
-        raise UnreadableDocument(name, _too_large(len(data), limits.file_bytes))
-    media_type = sniff(data, name)
-    if media_type in _KINDS:
-        text, title = _parsed(data, name, media_type, limits)
-    else:
-        text, title = _decoded(data, name, limits)
-    text = canonical(text)
-    if media_type == MARKDOWN:
-        text, declared = _without_front_matter(text)
-        title = declared or _first_heading(text)
-    if not re.search(r"\w", text):
-        raise UnreadableDocument(name, "holds no text; check that it is the right file and try again")
-    if len(text) > limits.text_bytes:
-        raise UnreadableDocument(name, _too_large(len(text), limits.text_bytes))
-    return LoadedDocument(text, canonical(title).strip()[:200] or _stem(name), media_type)
-
-
-def sniff(data: bytes, name: str) -> str:
-    """Return the media type that the content shows; the name only tells Markdown from plain text.
-
-    Raises:
-        UnreadableDocument: the content is of a kind that cannot be read.
-    """
-    if not data.strip():
-        raise UnreadableDocument(name, "is empty; check that it was copied completely and try again")
-    if b"%PDF-" in data[:1024]:
-        return PDF
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return _sniff_archive(data, name)
-    for start, reason in _FOREIGN:
-        if data.startswith(start):
-            raise UnreadableDocument(name, reason)
-    suffix = _suffix(name)
-    if _HTML_START.match(data[:4096]) or (suffix in _HTML_NAMES and _TAG.search(data[:65536])):
-        return HTML
-    return MARKDOWN if suffix in _MARKDOWN_NAMES else TEXT
-
-
-def _sniff_archive(data: bytes, name: str) -> str:
     try:
-        names = set(zipfile.ZipFile(io.BytesIO(data)).namelist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise UnreadableDocument(name, "is a damaged or cut off archive; copy it again and try again") from error
-    if "word/document.xml" in names:
-        return DOCX
-    if "xl/workbook.xml" in names:
-        raise UnreadableDocument(name, "is a spreadsheet; save what matters as PDF, DOCX or text and try again")
-    if "ppt/presentation.xml" in names:
-        raise UnreadableDocument(name, "is a presentation; save it as PDF and try again")
-    raise UnreadableDocument(name, "is an archive and not a Word document; unpack it and ingest the documents inside")
+        return _loaded(data, name, limits or LoadLimits())
+    except Refused as refusal:
+        raise UnreadableDocument(name, str(refusal)) from refusal
+
+
+def _loaded(data: bytes, name: str, limits: LoadLimits) -> LoadedDocument:
+    if len(data) > limits.file_bytes:
+        raise Refused(_too_large(len(data), limits.file_bytes))
+    media_type = sniff(data, name)
+    if media_type in (MARKDOWN, TEXT, HTML, CSV) and len(data) > limits.text_bytes:
+        raise Refused(_too_large(len(data), limits.text_bytes))
+    if media_type in OFFICE:
+        check_archive(data, limits.archive)
+    in_this_process = media_type in (MARKDOWN, TEXT)
+    parsed = parse(media_type, data) if in_this_process else _parsed_apart(media_type, data, limits.parser)
+    text, places = settled(parsed)
+    if not re.search(r"\w", text):
+        raise Refused("holds no text; check that it is the right file and try again")
+    if len(text) > limits.text_bytes:
+        raise Refused(_too_large(len(text), limits.text_bytes))
+    return LoadedDocument(text, canonical(parsed.title).strip()[:200] or _stem(name), media_type, places)
+
+
+def _parsed_apart(media_type: str, data: bytes, limits: sandbox.Limits) -> Parsed:
+    try:
+        answer = sandbox.run("retrieval.parsing", [media_type], data, limits)
+    except sandbox.ParserStopped as error:
+        remedy = "attachments apart" if media_type == MAIL else "it again, or split it"
+        raise Refused(f"{error}; save {remedy}, then try again") from error
+    if "refused" in answer:
+        raise Refused(str(answer["refused"]))
+    return Parsed(str(answer.get("text", "")), str(answer.get("title", "")), tuple(map(str, answer.get("places", ()))))
 
 
 def _read(path: Path, limits: LoadLimits) -> bytes:
@@ -161,77 +117,12 @@ def _read(path: Path, limits: LoadLimits) -> bytes:
         raise UnreadableDocument(path.name, f"cannot be opened ({reason}); check its permissions") from error
 
 
-def _decoded(data: bytes, name: str, limits: LoadLimits) -> tuple[str, str]:
-    if len(data) > limits.text_bytes:
-        raise UnreadableDocument(name, _too_large(len(data), limits.text_bytes))
-    try:
-        return decode(data), ""
-    except ValueError as error:
-        raise UnreadableDocument(name, str(error)) from error
-
-
-def _parsed(data: bytes, name: str, media_type: str, limits: LoadLimits) -> tuple[str, str]:
-    if media_type == HTML and len(data) > limits.text_bytes:
-        raise UnreadableDocument(name, _too_large(len(data), limits.text_bytes))
-    if media_type == DOCX:
-        _check_archive(data, name, limits)
-    try:
-        answer = sandbox.run("retrieval.parsing", [_KINDS[media_type]], data, limits.parser)
-    except sandbox.ParserStopped as error:
-        raise UnreadableDocument(name, f"{error}; split it or save it again, then try again") from error
-    if "refused" in answer:
-        raise UnreadableDocument(name, str(answer["refused"]))
-    return str(answer.get("text", "")), str(answer.get("title", ""))
-
-
-def _check_archive(data: bytes, name: str, limits: LoadLimits) -> None:
-    """Refuse an archive that would unpack to far more than it is, before anything unpacks it."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-    expanded = sum(member.file_size for member in members)
-    if len(members) > limits.archive_members:
-        raise UnreadableDocument(name, f"holds {len(members)} parts, more than a document needs; save it again in Word")
-    if expanded > limits.archive_bytes or expanded > max(len(data) * limits.archive_ratio, 4 << 20):
-        raise UnreadableDocument(
-            name, f"would unpack to {_megabytes(expanded)} from {_megabytes(len(data))}; save it again in Word"
-        )
-    if any(member.flag_bits & 1 for member in members):
-        raise UnreadableDocument(name, "is locked with a password; remove the password and try again")
-
-
-def _without_front_matter(text: str) -> tuple[str, str]:
-    """Return the text without the block of fields that may open a Markdown file, and the title it names."""
-    match = _FRONT_MATTER.match(text)
-    if not match:
-        return text, ""
-    if not re.search(r"\w", text[match.end() :]):
-        return text, ""  # nothing but fields: then they are the document
-    lines = match["fields"].splitlines()
-    if not all(_FIELD.match(line) or not line.strip() or line[0] in " \t-#" for line in lines):
-        return text, ""
-    titles = (line.partition(":")[2].strip().strip("\"'") for line in lines if re.match(r"title\s*:", line, re.I))
-    return text[match.end() :].lstrip("\n"), next(titles, "")
-
-
-def _first_heading(text: str) -> str:
-    match = _FIRST_HEADING.match(text)
-    return (match["hash"] or match["lined"]).strip("*_ ") if match else ""
-
-
 def _too_large(size: int, limit: int) -> str:
-    return f"is too large ({_megabytes(size)}, the limit is {_megabytes(limit)}); split it and try again"
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MB"
+    return f"is too large ({megabytes(size)}, the limit is {megabytes(limit)}); split it and try again"
 
 
 def _printable(name: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in name)
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122
 
 
 def _stem(name: str) -> str:

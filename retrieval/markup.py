@@ -1,20 +1,41 @@
 """The Markdown that the parsers write, and what a parser hands back."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+PAGE_BREAK = "\f"
+"""Stands in a parser's text where a page, slide or sheet starts; the stored text has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document as Markdown, with the title that it gives itself ('' when it gives none)."""
+    """A document as Markdown, with the title that it gives itself ('' when it gives none).
+
+    The text has one page break for each of `places`, the names of what starts there: "page 2", "slide 5".
+    """
 
     text: str
     title: str
+    places: tuple[str, ...] = ()
 
 
 class Refused(ValueError):
     """The document cannot be read; the message is the rest of a sentence that starts with the file's name."""
+
+
+class Block(NamedTuple):
+    """A paragraph, heading, table or list item; a tight one follows the block before it on the next line."""
+
+    text: str
+    tight: bool = False
+    places: tuple[str, ...] = ()  # as many as the text has page breaks
+
+
+def at(place: str, text: str) -> Block:
+    """Return a block with which a place starts."""
+    return Block(PAGE_BREAK + text, places=(place,))
 
 
 def heading(level: int, text: str) -> str:
@@ -43,13 +64,16 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def joined(blocks: Sequence[tuple[str, bool]]) -> str:
-    """Join blocks by blank lines; a block marked True follows the one before it on the next line, as list items do."""
+def joined(blocks: Iterable[Block], title: str) -> Parsed:
+    """Return the document of the blocks, parted by blank lines where they are not tight."""
     parts: list[str] = []
-    for text, tight in blocks:
+    places: list[str] = []
+    for block in blocks:
+        text = block.text if block.places else block.text.replace(PAGE_BREAK, "\n")
         if not text.strip():
             continue
         if parts:
-            parts.append("\n" if tight else "\n\n")
+            parts.append("\n" if block.tight else "\n\n")
         parts.append(text)
-    return re.sub(r"\n{3,}", "\n\n", "".join(parts)).strip("\n") + "\n"
+        places += block.places
+    return Parsed(re.sub(r"\n{3,}", "\n\n", "".join(parts)).strip("\n") + "\n", title, tuple(places))

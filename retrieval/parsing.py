@@ -1,43 +1,67 @@
-"""The parser process: ``python -m retrieval.parsing KIND`` reads a document's bytes on standard input and prints JSON.
+"""The parser process: ``python -m retrieval.parsing TYPE`` reads a document's bytes on standard input, prints JSON.
 
-It prints ``{"text": ..., "title": ...}``, or ``{"refused": ...}`` with the rest of a sentence that starts with the
-file's name. Imports stay inside the functions: the process starts in a fraction of a second and loads one parser.
+It prints ``{"text": ..., "title": ..., "places": [...]}``, or ``{"refused": ...}`` with the rest of a sentence that
+starts with the file's name. Imports stay inside the functions: the process starts in a fraction of a second and loads
+one parser.
 """
 
+import importlib
 import json
 import sys
+from collections.abc import Callable
+from typing import cast
 
+from retrieval import kinds
 from retrieval.markup import Parsed, Refused
 from retrieval.sandbox import restrict_this_process
 
+_READERS = {
+    kinds.MARKDOWN: ("retrieval.markdown", "read_markdown"),
+    kinds.TEXT: ("retrieval.markdown", "read_text"),
+    kinds.HTML: ("retrieval.html", "read_html"),
+    kinds.CSV: ("retrieval.csv_table", "read_csv"),
+    kinds.PDF: ("retrieval.pdf", "read_pdf"),
+    kinds.DOCX: ("retrieval.word", "read_docx"),
+    kinds.PPTX: ("retrieval.slides", "read_pptx"),
+    kinds.XLSX: ("retrieval.sheets", "read_xlsx"),
+}
 
-def parse(kind: str, data: bytes) -> Parsed:
+
+def parse(media_type: str, data: bytes) -> Parsed:
     """Parse in this process, without limits.
 
     Raises:
         Refused: the bytes are not such a document, or not one that can be read.
     """
-    if kind == "pdf":
-        from retrieval.pdf import read_pdf  # noqa: PLC0415
+    if media_type == kinds.MAIL:
+        from retrieval.mail import read_mail  # noqa: PLC0415
 
-        return read_pdf(data)
-    if kind == "docx":
-        from retrieval.word import read_docx  # noqa: PLC0415
-
-        return read_docx(data)
-    if kind == "html":
-        from retrieval.html import read_html  # noqa: PLC0415
-
-        return read_html(data)
-    raise ValueError(f"{kind!r} is no kind of document; choose pdf, docx or html")
+        return read_mail(data, _parse_attachment)
+    if media_type not in _READERS:
+        raise ValueError(f"{media_type!r} is no kind of document; choose one of {', '.join(_READERS)}")
+    module, function = _READERS[media_type]
+    read = cast(Callable[[bytes], Parsed], getattr(importlib.import_module(module), function))
+    return read(data)
 
 
-def main(kind: str) -> None:
+def _parse_attachment(data: bytes, name: str) -> Parsed:
+    """Parse what is attached to a message; messages in messages are the business of `retrieval.mail`."""
+    media_type = kinds.sniff(data, name)
+    if media_type == kinds.MAIL:
+        raise Refused("is a message in a file; save it apart")
+    if media_type in kinds.OFFICE:
+        from retrieval.archive import ArchiveLimits, check_archive  # noqa: PLC0415
+
+        check_archive(data, ArchiveLimits())
+    return parse(media_type, data)
+
+
+def main(media_type: str) -> None:
     restrict_this_process()
-    answer: dict[str, str]
+    answer: dict[str, object]
     try:
-        parsed = parse(kind, sys.stdin.buffer.read())
-        answer = {"text": parsed.text, "title": parsed.title}
+        parsed = parse(media_type, sys.stdin.buffer.read())
+        answer = {"text": parsed.text, "title": parsed.title, "places": parsed.places}
     except Refused as refusal:
         answer = {"refused": str(refusal)}
     except MemoryError:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from retrieval.markup import Parsed, Refused, heading, one_line
+from retrieval.markup import PAGE_BREAK, Parsed, Refused, heading, one_line
 from retrieval.pdf_page import Line, page_lines
 
 MAX_PAGES = 3000
@@ -44,7 +44,8 @@ def read_pdf(data: bytes) -> Parsed:
         raise Refused("holds no text, only pictures of pages; run text recognition (OCR) on it and try again")
     kept = _without_running_heads(lines, len(document))
     text, first_heading = _markdown(kept)
-    return Parsed(text, _declared_title(document) or first_heading)
+    pages = dict.fromkeys(line.page + 1 for line in kept)
+    return Parsed(text, _declared_title(document) or first_heading, tuple(f"page {page}" for page in pages))
 
 
 def _declared_title(document: pypdfium2.PdfDocument) -> str:
@@ -69,31 +70,37 @@ def _place(line: Line) -> tuple[str, int]:
 
 
 def _markdown(lines: Sequence[Line]) -> tuple[str, str]:
-    """Return the text and its first heading."""
+    """Return the text, with a page break where each page starts, and the first heading."""
     levels = _heading_levels(lines)
     right_edge = _usual_right_edge(lines)
     parts: list[str] = []
-    first_heading = ""
-    previous: Line | None = None
+    headings: list[str] = []
+    previous, above = None, 0
     for line in lines:
         text = _BULLET.sub("- ", line.text)
         level = levels.get(_looks(line), 0) if _may_head(line) else 0
-        if level:
-            first_heading = first_heading or text
-        if previous is None:
-            parts.append(heading(level, text) if level else text)
-        elif level and parts[-1].startswith("#") and _same_heading(previous, line, right_edge):
-            parts[-1] += f" {text}"
-        elif level or parts[-1].startswith("#") or line.is_table or previous.is_table:
-            parts += ["\n\n", heading(level, text) if level else text]
-        elif previous.broken_word and text[:1].islower():
-            parts[-1] += text
-        elif _follows(previous, line, right_edge):
-            parts[-1] += f" {text}"
+        if previous and level and level == above and _same_heading(previous, line, right_edge):
+            space, words = " ", text
+            headings[-1] += f" {text}"
         else:
-            parts += ["\n" if _near(previous, line) else "\n\n", text]
-        previous = line
-    return "".join(parts) + "\n", first_heading
+            space = _space(previous, line, right_edge) if previous and not (level or above) else "\n\n"
+            words = heading(level, text) if level else text
+            headings += [text] if level else []
+        turned = previous is None or previous.page != line.page
+        parts += [space if previous else "", PAGE_BREAK if turned else "", words]
+        previous, above = line, level
+    return "".join(parts) + "\n", "".join(headings[:1])
+
+
+def _space(previous: Line, line: Line, right_edge: float) -> str:
+    """Return what stands between two lines that are no headings."""
+    if line.is_table or previous.is_table:
+        return "\n\n"
+    if previous.broken_word and line.text[:1].islower():
+        return ""
+    if _follows(previous, line, right_edge):
+        return " "
+    return "\n" if _near(previous, line) else "\n\n"
 
 
 def _looks(line: Line) -> tuple[float, bool]:

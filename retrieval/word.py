@@ -2,29 +2,21 @@
 
 import io
 import re
-import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from docx import Document
 from docx.oxml.ns import qn
-from lxml import etree
 
-from retrieval.markup import Parsed, Refused, heading, joined, list_item, one_line, table
+from retrieval.archive import DAMAGE
+from retrieval.markup import Block, Parsed, Refused, heading, joined, list_item, one_line, table
 
 _BREAKS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
 _EQUATION_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _SKIPPED = {qn("w:del"), qn("w:moveFrom"), qn("w:instrText"), qn("w:rPr"), qn("w:pPr"), _FALLBACK}
 _WRAPPERS = {qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"), qn("w:ins"), qn("w:moveTo"), qn("w:smartTag")}
-
-# What python-docx, zipfile and lxml raise for parts that are missing, cut off, or not what they should be.
-_DAMAGE = (
-    *(etree.XMLSyntaxError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
-    *(KeyError, ValueError, AttributeError, IndexError, TypeError),
-)
 
 
 def read_docx(data: bytes) -> Parsed:
@@ -35,7 +27,7 @@ def read_docx(data: bytes) -> Parsed:
     """
     try:
         return _Reading(Document(io.BytesIO(data))).parsed()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise Refused("is a damaged Word document; open it in Word, save it again and try again") from error
 
 
@@ -51,21 +43,21 @@ class _Reading:
         self._first_heading = ""
 
     def parsed(self) -> Parsed:
-        text = joined(list(self._blocks(self._body)))
-        return Parsed(text, self._first_heading or self._title)
+        blocks = list(self._blocks(self._body))  # which finds the first heading
+        return joined(blocks, self._first_heading or self._title)
 
-    def _blocks(self, container: Any) -> Iterator[tuple[str, bool]]:
+    def _blocks(self, container: Any) -> Iterator[Block]:
         in_list = False
         for element in _body_elements(container):
             if element.tag == qn("w:tbl"):
-                yield table(self._rows(element)), False
+                yield Block(table(self._rows(element)))
                 in_list = False
                 continue
             words = _text(element).strip()
             if not words:
                 continue
             item = self._list_item(element, words)
-            yield item or self._paragraph(element, words), bool(item) and in_list
+            yield Block(item or self._paragraph(element, words), bool(item) and in_list)
             in_list = bool(item)
 
     def _paragraph(self, paragraph: Any, words: str) -> str:

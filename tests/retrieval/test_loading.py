@@ -17,7 +17,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-from retrieval.loading import DOCX, HTML, MARKDOWN, PDF, TEXT, LoadLimits, UnreadableDocument, load, load_bytes
+from retrieval.kinds import DOCX, HTML, MARKDOWN, PDF, PPTX, TEXT, XLSX
+from retrieval.loading import LoadLimits, UnreadableDocument, load, load_bytes
 from retrieval.markup import Parsed, Refused
 from retrieval.parsing import parse
 from retrieval.sandbox import Limits
@@ -45,6 +46,14 @@ def draw_many_pages(canvas: Canvas) -> None:
         canvas.drawString(72, 686, "receipts are kept for seven years by the finance team of the company.")
         canvas.drawString(72, 650, "A second paragraph stands apart and says that wine is never paid for.")
         canvas.showPage()
+
+
+def zip_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
 
 
 def docx_bytes(build: Callable[[Document], None]) -> bytes:
@@ -177,6 +186,12 @@ def test_the_kind_is_told_by_content_and_not_by_name() -> None:
         (b"\x7fELF" + b"\0" * 50, "program.txt", "program"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "old.doc", "DOCX"),
         (b"{\\rtf1 text}", "letter.rtf", "DOCX"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "mail.msg", "EML"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "limits.xls", "XLSX"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "limits.xlsx", "password"),
+        (zip_of({"mimetype": b"application/vnd.oasis.opendocument.text"}), "old.odt", "OpenDocument"),
+        (zip_of({"mimetype": b"application/epub+zip"}), "book.epub", "e-book"),
+        (zip_of({"xl/workbook.bin": b""}), "limits.xlsb", "XLSB"),
         (b"a" * (21 << 20), "long.txt", "too large"),
         (b"PK\x03\x04 not really", "broken.docx", "archive"),
         (b"%PDF-1.7\nnothing here\n%%EOF\n", "broken.pdf", "damaged"),
@@ -188,7 +203,7 @@ def test_what_cannot_be_read_is_refused_with_one_sentence(data: bytes, name: str
     assert said in refusal(data, name)
 
 
-SAMPLES = {"pdf": pdf_bytes(draw_many_pages), "docx": docx_bytes(build_policy), "html": PAGE.encode()}
+SAMPLES = {PDF: pdf_bytes(draw_many_pages), DOCX: docx_bytes(build_policy), HTML: PAGE.encode()}
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
@@ -214,7 +229,7 @@ def test_a_pdf_of_pictures_is_refused_with_the_advice_to_recognise_text() -> Non
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.sampled_from(["pdf", "docx", "html"]),
+    st.sampled_from([PDF, DOCX, HTML]),
     st.lists(st.tuples(st.floats(0, 0.999), st.binary(max_size=9)), max_size=6),
 )
 def test_a_document_changed_anywhere_is_read_or_refused_and_never_crashes_its_parser(
@@ -226,14 +241,6 @@ def test_a_document_changed_anywhere_is_read_or_refused_and_never_crashes_its_pa
         data[start : start + 5] = new
     with contextlib.suppress(Refused):
         assert isinstance(parse(kind, bytes(data)), Parsed)
-
-
-def zip_of(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 def with_document_xml(xml: bytes) -> bytes:
@@ -344,6 +351,7 @@ def test_the_real_fixtures_of_a_parser_suite_are_read_or_refused(shared_data: Pa
             assert str(error).startswith(path.name)
     assert read.count(PDF) >= 6
     assert read.count(DOCX) >= 3
+    assert {PPTX, XLSX} <= set(read)
 
 
 def test_every_page_of_a_real_handbook_is_read(shared_data: Path) -> None:

@@ -9,6 +9,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import ListFlowable, Paragraph, SimpleDocTemplate, Table, TableStyle
 
 from retrieval.pdf import read_pdf
+from retrieval.places import settled
 
 STYLES = getSampleStyleSheet()
 SHORT = [["City", "Meals", "Lodging"], ["Paris", "80", "220"], ["Berlin", "65", "170"], ["New York", "95", "310"]]
@@ -32,7 +33,7 @@ def paragraph(text: str, style: str = "BodyText") -> Paragraph:
 def text_of(*flowables: object, title: str = "Fleet policy") -> str:
     buffer = io.BytesIO()
     SimpleDocTemplate(buffer, title=title).build(list(flowables))
-    return read_pdf(buffer.getvalue()).text
+    return settled(read_pdf(buffer.getvalue()))[0]
 
 
 def ruled(rows: list[list[object]], **options: object) -> Table:
