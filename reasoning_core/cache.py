@@ -35,16 +35,28 @@ class SlotView:
 class KVCache:
     """Keys and values of `length` tokens in every slot."""
 
-    def __init__(self, config: CoreConfig, dtype: torch.dtype, num_rows: int = 1) -> None:
+    def __init__(
+        self, config: CoreConfig, dtype: torch.dtype, num_rows: int = 1, device: torch.device | None = None
+    ) -> None:
         self._config = config
         self.length = 0
         shape = (config.num_slots, num_rows, config.num_attention_heads, 0, config.head_dim)
-        self._keys = torch.empty(shape, dtype=dtype)
-        self._values = torch.empty(shape, dtype=dtype)
+        self._keys = torch.empty(shape, dtype=dtype, device=device)
+        self._values = torch.empty(shape, dtype=dtype, device=device)
 
     @property
     def size_bytes(self) -> int:
         return 2 * self._keys.numel() * self._keys.element_size()
+
+    @property
+    def capacity(self) -> int:
+        """Tokens for which there is room before the memory moves."""
+        return self._keys.shape[3]
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """Where keys and values lie in memory, each (slots, rows, N, capacity, H), until the next `reserve`."""
+        return self._keys.data_ptr(), self._values.data_ptr()
 
     def reserve(self, num_tokens: int) -> None:
         """Make room for `num_tokens` more tokens.
@@ -57,7 +69,7 @@ class KVCache:
             raise ValueError(
                 f"{needed} tokens do not fit the {self._config.max_position_embeddings} positions of this core"
             )
-        if needed <= self._keys.shape[3]:
+        if needed <= self.capacity:
             return
         capacity = min(-(-needed // _GROWTH_TOKENS) * _GROWTH_TOKENS, self._config.max_position_embeddings)
         self._keys = self._grown(self._keys, capacity)
