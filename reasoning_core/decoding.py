@@ -79,12 +79,12 @@ class Decoder:
         logits = self._fused.compute([token for new in news for token in new], visible, rows, len(visible))
         return list(torch.split(logits, [count for _, count in rows]))
 
-    def _eager(self, new: Sequence[int], mask_TK: Tensor | None, cache: KVCache, numloggerits: int) -> Tensor:
+    def _eager(self, new: Sequence[int], mask_TK: Tensor | None, cache: KVCache, num_logits: int) -> Tensor:
         position_T = torch.arange(cache.length, cache.length + len(new), device=self._device)
         mask = None if mask_TK is None else mask_TK[None, None].to(self._device)
         tokens_BT = torch.tensor([list(new)], device=self._device)
         z_BTD = self._model.model(tokens_BT, AttentionView(position_T[None], mask), cache)
-        return self._model.lm_head(z_BTD[0, -numloggerits:])  # type: ignore[no-any-return]
+        return self._model.lm_head(z_BTD[0, -num_logits:])  # type: ignore[no-any-return]
 
     def _fuse(self) -> None:
         try:
