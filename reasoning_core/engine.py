@@ -1,123 +1,82 @@
-"""The engine: sessions with exact caches over one model, one forward pass at a time.
+"""The engine: one model, one thread that runs it, many sessions (DESIGN 3.4).
 
-A request states its whole conversation. The engine finds the cached history with the longest usable prefix, crops it,
-encodes only what is new, and decodes. Because a cache is compared with the tokens it holds, no history of sends,
-stops, edits or regenerations can make it stale (DESIGN 3.3); what can go wrong is only time.
-
-Sessions take turns token by token, so a slow reader holds up nobody. No two sessions ever share a cache.
+Whoever asks lays out the conversation on their own thread and hands it to the scheduler's; tokens come back through a
+stream. More requests than can be answered at once wait in line, up to a bound; more than that are told to come back,
+and when. The thread starts with the first request and ends with the engine.
 """
 
-import math
+import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+from queue import Empty, SimpleQueue
 
-from torch import Tensor
-
-from reasoning_core.cache import KVCache
+from reasoning_core.cache_pool import CachePool
 from reasoning_core.checkpoint import Checkpoint
+from reasoning_core.conversation import Conversation
+from reasoning_core.core import BusyError, ContextOverflow, Core, DeadlinePassed, Generation, Guide, Usage
 from reasoning_core.decoding import Decoder
-from reasoning_core.layout import RowLayout, Span, SpanKind, lay_out
-from reasoning_core.sampling import Sampler, Sampling, log_probability
-from reasoning_core.tokenizer import CoreTokenizer
+from reasoning_core.layout import Span
+from reasoning_core.load import Load
+from reasoning_core.sampling import Sampling
+from reasoning_core.scheduler import Scheduler
+from reasoning_core.session import Request, Session
+from reasoning_core.streaming import TokenStream
+
+__all__ = ["BusyError", "ContextOverflow", "Core", "DeadlinePassed", "Engine", "Generation", "Guide", "Usage"]
+
+log = logging.getLogger(__name__)
+
+Inbox = SimpleQueue[Session | None]
 
 
-class BusyError(RuntimeError):
-    """More requests than the engine takes at once; try again shortly."""
+class EngineStopped(RuntimeError):
+    """The engine was closed, or its model failed, before the response was finished."""
 
 
-class ContextOverflow(ValueError):
-    """The conversation does not fit the positions of the core."""
+class Engine:
+    """Serves one checkpoint.
 
-
-class Guide(Protocol):
-    """Restricts the next token of a response by what was written so far."""
-
-    def allowed(self, generated: Sequence[int]) -> Sequence[int] | None:
-        """Return the ids that may come next, or None where anything may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Token counts of one request; `cached` tokens of the prompt were not computed again."""
-
-    prompt: int
-    cached: int
-
-
-class Generation:
-    """One running response: iterate over it for token ids, the end token included.
-
-    It holds a session until it has been read to its end or closed, whichever comes first.
+    `cache_bytes` is the budget of all caches together, `max_sessions` how many responses are written at once,
+    `max_waiting` how many more may wait, `deadline_s` how long a request may take where it does not say.
     """
 
     def __init__(
         self,
-        tokens: Iterator[int],
-        usage: Usage,
-        release: Callable[[], None],
-        log_probabilities: Sequence[float] = (),
+        checkpoint: Checkpoint,
+        *,
+        cache_bytes: int = 512 << 20,
+        max_sessions: int = 16,
+        max_waiting: int = 64,
+        deadline_s: float = 120.0,
     ) -> None:
-        self._tokens = tokens
-        self._release = release
-        self._log_probabilities = log_probabilities
-        self.usage = usage
-
-    def __iter__(self) -> Iterator[int]:
-        return self._tokens
-
-    @property
-    def confidence(self) -> float | None:
-        """The geometric mean of the probabilities of the tokens so far; None where the core does not tell them."""
-        known = self._log_probabilities
-        return min(1.0, math.exp(sum(known) / len(known))) if known else None
-
-    def close(self) -> None:
-        """Stop early and give the session's cache back."""
-        self._tokens.close()  # type: ignore[attr-defined]
-        # A generator that was never started runs no finally clause of its own.
-        self._release()
-
-
-class Core(Protocol):
-    """What the reader needs of a core, whether it runs here or elsewhere."""
-
-    name: str
-    tokenizer: CoreTokenizer
-    max_tokens: int
-
-    def generate(
-        self,
-        spans: Sequence[Span],
-        sampling: Sampling,
-        guide: Guide | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Generation: ...
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A cache with the tokens it holds and the block each lies in."""
-
-    cache: KVCache
-    tokens: list[int]
-    blocks: list[int]
-
-
-class Engine:
-    """Serves one checkpoint."""
-
-    def __init__(self, checkpoint: Checkpoint, *, cache_bytes: int = 256 << 20, max_sessions: int = 8) -> None:
         self.name = f"{checkpoint.name}@{checkpoint.sha256[:12]}"
         self.tokenizer = checkpoint.tokenizer
         self.max_tokens = checkpoint.model.config.max_position_embeddings
-        self._decoder = Decoder(checkpoint.model)
         self._layout = checkpoint.model.config.layout
-        self._cache_bytes, self._max_sessions = cache_bytes, max_sessions
-        self._idle: list[_Entry] = []  # least recently used first
-        self._bookkeeping, self._forward_turn = threading.Lock(), threading.Lock()
-        self._num_sessions = 0
+        self._deadline_s = deadline_s
+        self._places = _Places(max_sessions, max_waiting)
+        decoder = Decoder(checkpoint.model)
+        self._scheduler = Scheduler(
+            decoder,
+            CachePool(decoder.new_cache, cache_bytes),
+            self.tokenizer.eoa_id,
+            max_sessions=max_sessions,
+            on_end=self._places.leave,
+        )
+        self._inbox: Inbox = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        # The thread holds the scheduler and not the engine: an engine that nobody holds any more ends it.
+        self._stop = weakref.finalize(self, self._inbox.put, None)
+
+    @property
+    def load(self) -> Load:
+        """What the engine is doing and has done, at this moment."""
+        load = self._scheduler.load
+        return replace(load, first_tokens=list(load.first_tokens))
 
     def generate(
         self,
@@ -125,114 +84,93 @@ class Engine:
         sampling: Sampling,
         guide: Guide | None = None,
         cancel: threading.Event | None = None,
+        *,
+        caller: str = "",
+        deadline_s: float | None = None,
     ) -> Generation:
-        """Start a response to `spans`, which end in a prompt block.
+        """Start a response to `spans`, which end in a prompt block; callers take turns where requests wait.
 
         Raises:
             ValueError: `spans` do not end in a prompt block.
-            BusyError: too many responses are being written.
-            ContextOverflow: the conversation leaves no room for an answer.
+            BusyError: too many requests wait.
+            ContextOverflow: the current turn alone leaves no room for an answer.
+            EngineStopped: the engine is closed.
         """
-        row = lay_out([spans], self._layout)
-        tokens = [token for span in spans for token in span.tokens]
-        if len(tokens) + 1 > self.max_tokens:
-            raise ContextOverflow(f"{len(tokens)} tokens leave no room in the {self.max_tokens} positions of this core")
-        if not spans or spans[-1].kind is not SpanKind.PROMPT or not spans[-1].tokens:
-            raise ValueError("a response is written to a prompt block: the conversation must end in one")
-        entry = self._take(tokens, row.block_T.tolist())
-        usage = Usage(len(tokens), entry.cache.length)
-        release, log_probabilities = self._releaser(entry), list[float]()
-        written = self._decode(entry, release, tokens, row, sampling, guide, cancel, log_probabilities)
-        return Generation(written, usage, release, log_probabilities)
+        conversation = Conversation.fitting(spans, self._layout, self.max_tokens, sampling.max_new_tokens)
+        room = min(sampling.max_new_tokens, self.max_tokens - len(conversation.tokens))
+        now = time.monotonic()
+        deadline_s = now + (self._deadline_s if deadline_s is None else deadline_s)
+        request = Request(conversation, sampling, room, guide, cancel, caller, deadline_s)
+        with self._lock:
+            thread = self._running_thread()
+            self._places.enter(self._scheduler.load)
+            usage = Usage(len(conversation.tokens), 0, conversation.turns_left_out)
+            stream = TokenStream(thread.ident, usage, source=self)
+            self._inbox.put(Session(request, stream, now))
+        return Generation(stream, stream.usage, stream.close, stream.log_probabilities)
 
-    def _decode(
-        self,
-        entry: _Entry,
-        release: Callable[[], None],
-        tokens: list[int],
-        row: RowLayout,
-        sampling: Sampling,
-        guide: Guide | None,
-        cancel: threading.Event | None,
-        log_probabilities: list[float],
-    ) -> Iterator[int]:
+    def close(self) -> None:
+        """End every response with `EngineStopped`, and the thread; return when that is done."""
+        with self._lock:
+            self._stop()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _running_thread(self) -> threading.Thread:
+        if not self._stop.alive:
+            raise EngineStopped(f"the engine of {self.name} is closed: open the core again")
+        if self._thread is None:
+            work = (self._inbox, self._scheduler)
+            # A daemon, because the interpreter waits for other threads before it lets anything end them.
+            self._thread = threading.Thread(target=_serve, args=work, name=f"engine {self.name}", daemon=True)
+            self._thread.start()
+        return self._thread
+
+
+class _Places:
+    """Counts those who are being answered or wait."""
+
+    def __init__(self, max_sessions: int, max_waiting: int) -> None:
+        self._max_sessions, self._max_waiting = max_sessions, max_waiting
+        self._lock = threading.Lock()
+        self._taken = 0
+
+    def enter(self, load: Load) -> None:
+        with self._lock:
+            if self._taken >= self._max_sessions + self._max_waiting or not self._max_sessions:
+                reason = f"{self._taken} answers are being written or wait"
+                raise BusyError(reason, load.retry_after_s(self._max_sessions))
+            self._taken += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._taken -= 1
+
+
+def _serve(inbox: Inbox, scheduler: Scheduler) -> None:
+    """Run the scheduler for what comes through the inbox, until None comes."""
+    while (session := inbox.get()) is not None:
+        scheduler.submit(session)
         try:
-            sampler, generated = Sampler(sampling), list[int]()
-            logits_V = self._prefill(entry, tokens, row)
-            room = min(sampling.max_new_tokens, self.max_tokens - len(tokens))
-            while len(generated) < room and not (cancel is not None and cancel.is_set()):
-                token = sampler.choose(logits_V, guide.allowed(generated) if guide else None)
-                generated.append(token)
-                log_probabilities.append(log_probability(logits_V, token))
-                yield token
-                if token == self.tokenizer.eoa_id or len(generated) == room:
+            while scheduler.run_pass():
+                if not _submit_all(inbox, scheduler):
+                    scheduler.fail(EngineStopped("the engine was closed before the answer was finished"))
                     return
-                logits_V = self._feed(entry, token)
-        finally:
-            release()
-
-    def _releaser(self, entry: _Entry) -> Callable[[], None]:
-        """Return what ends the session of a taken cache and puts it back, once, whichever way the response ends."""
-        running = [entry]
-
-        def release() -> None:
-            with self._bookkeeping:
-                if not running:
-                    return
-                self._num_sessions -= 1
-                self._idle.append(running.pop())
-                while len(self._idle) > 1 and sum(e.cache.size_bytes for e in self._idle) > self._cache_bytes:
-                    self._idle.pop(0)
-
-        return release
-
-    def _take(self, tokens: list[int], blocks: list[int]) -> _Entry:
-        """Open a session on the idle cache that saves most, cropped to what is usable, or on a new one."""
-        with self._bookkeeping:
-            if self._num_sessions >= self._max_sessions:
-                raise BusyError(f"{self._num_sessions} answers are being written: try again in a moment")
-            self._num_sessions += 1
-            lengths = [usable_prefix(entry.tokens, entry.blocks, tokens, blocks) for entry in self._idle]
-            best = max(range(len(lengths)), key=lengths.__getitem__, default=None)
-            if best is None or lengths[best] == 0:
-                return _Entry(self._decoder.new_cache(), [], [])
-            entry, length = self._idle.pop(best), lengths[best]
-        entry.cache.crop(length)
-        del entry.tokens[length:], entry.blocks[length:]
-        return entry
-
-    def _prefill(self, entry: _Entry, tokens: list[int], row: RowLayout) -> Tensor:
-        cached = entry.cache.length
-        with self._forward_turn:
-            logits_V = self._decoder.prefill(tokens, row, entry.cache)
-        entry.tokens += tokens[cached:]
-        entry.blocks += row.block_T[cached:].tolist()
-        return logits_V
-
-    def _feed(self, entry: _Entry, token: int) -> Tensor:
-        with self._forward_turn:
-            (logits_TV,) = self._decoder.step([[token]], [entry.cache])
-        entry.tokens.append(token)
-        entry.blocks.append(-1)
-        return logits_TV[-1]
+        except Exception as crash:
+            log.error("a forward pass failed", exc_info=crash)
+            failure = EngineStopped(f"the core failed while it answered: {crash}")
+            failure.__cause__ = crash
+            scheduler.fail(failure)
 
 
-def usable_prefix(
-    old_tokens: Sequence[int], old_blocks: Sequence[int], new_tokens: Sequence[int], new_blocks: Sequence[int]
-) -> int:
-    """Return how many cached tokens are exact for the new sequence.
-
-    Tokens must agree, and no block may be cut: a token of a block has seen all of it. At least the last new token is
-    left to compute, because its logits are wanted.
-    """
-    longest = min(len(old_tokens), len(new_tokens) - 1)
-    same = 0
-    while same < longest and old_tokens[same] == new_tokens[same] and old_blocks[same] == new_blocks[same]:
-        same += 1
-    while same > 0 and (_cuts_block(old_blocks, same) or _cuts_block(new_blocks, same)):
-        same -= 1
-    return same
-
-
-def _cuts_block(blocks: Sequence[int], at: int) -> bool:
-    return at < len(blocks) and blocks[at] >= 0 and blocks[at] == blocks[at - 1]
+def _submit_all(inbox: Inbox, scheduler: Scheduler) -> bool:
+    """Hand over what has come meanwhile; return whether the engine is to go on."""
+    while True:
+        try:
+            session = inbox.get_nowait()
+        except Empty:
+            return True
+        if session is None:
+            return False
+        scheduler.submit(session)

@@ -1,11 +1,23 @@
-"""From logits to one token, greedy or sampled, under an optional restriction."""
+"""From logits to one token, greedy or sampled, under an optional restriction.
+
+A draw is the token with the largest sum of its logit and a Gumbel number times the temperature (the Gumbel-max trick),
+which follows the softmax exactly. The numbers depend on the seed and on the place in the response alone: no other
+session, no draft and no earlier draw can shift them, and every choice, greedy or drawn, has a margin: how far the
+logits would have to move to make it another one.
+
+Shape suffixes: V vocabulary.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
+
+_FEW = 64
+_RANKED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +37,65 @@ class Sampling:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}: it must be at least 1")
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A token, and by how much its logit leads that of the next best; infinite where there was no other."""
+
+    token: int
+    margin: float
+
+
 class Sampler:
-    """Draws the tokens of one response with a generator of its own, so that no other session can disturb it."""
+    """Chooses the tokens of one response; it has no state that a choice could change."""
 
     def __init__(self, sampling: Sampling) -> None:
         self._sampling = sampling
-        self._generator = torch.Generator().manual_seed(sampling.seed)
 
-    def choose(self, logits_V: Tensor, allowed: Sequence[int] | None = None) -> int:
-        """Return one token id, from `allowed` where that is given."""
-        if allowed is not None:
-            index = torch.tensor(allowed)
-            return int(index[self.choose(logits_V[index])])
-        if self._sampling.temperature == 0:
-            return int(logits_V.argmax())
-        # Measured from the largest logit, so that no temperature, however small, divides its way to infinity.
-        weights = torch.softmax((logits_V - logits_V.max()).double() / self._sampling.temperature, dim=-1)
-        return int(torch.multinomial(weights, 1, generator=self._generator))
+    def choose(self, logits_V: Tensor, place: int = 0, allowed: Sequence[int] | None = None) -> Choice:
+        """Return the token at `place` of the response, from `allowed` where that is given."""
+        scores_V, scale = self._scores(logits_V.float().numpy(force=True), place)
+        token, lead = _leader(scores_V, allowed)
+        return Choice(token, lead * scale)
+
+    def _scores(self, logits_V: NDArray[np.float32], place: int) -> tuple[NDArray[np.floating], float]:
+        """Return what the largest is sought of, and how many logits one unit of it is."""
+        temperature = self._sampling.temperature
+        if temperature == 0:
+            return logits_V, 1.0
+        # Philox counts in its lowest word; the place stands in the next, so that no two places share a number.
+        stream = np.random.Generator(np.random.Philox(key=self._sampling.seed, counter=[0, place, 0, 0]))
+        gumbel_V = stream.gumbel(size=len(logits_V))
+        # In float64, and divided where that is the smaller way: no temperature may lead to infinity.
+        if temperature > 1:
+            return logits_V.astype(np.float64) / temperature + gumbel_V, temperature
+        return logits_V + temperature * gumbel_V, 1.0
 
 
 def log_probability(logits_V: Tensor, token: int) -> float:
     """Return how likely the core itself held a token: at temperature 1, whatever a guide forbids."""
-    return float(logits_V[token] - logits_V.logsumexp(dim=-1))
+    scores_V = logits_V.float().numpy(force=True)
+    largest = scores_V.max()
+    return float(scores_V[token] - largest - np.log(np.exp(scores_V - largest).sum()))
+
+
+def _leader(scores_V: NDArray[np.floating], allowed: Sequence[int] | None) -> tuple[int, float]:
+    """Return the place of the largest score that is allowed, and its lead over the next."""
+    if allowed is None:
+        place, lead = _largest(scores_V)
+        return place, lead
+    if len(allowed) > _FEW:
+        # Making an array of a long list costs more than all the rest: look whether the best are in it.
+        ranked = np.argpartition(scores_V, -_RANKED)[-_RANKED:]
+        found = [int(n) for n in ranked[np.argsort(-scores_V[ranked])] if n in allowed]
+        if len(found) > 1:
+            return found[0], float(scores_V[found[0]] - scores_V[found[1]])
+    few = np.asarray(allowed)
+    place, lead = _largest(scores_V[few])
+    return int(few[place]), lead
+
+
+def _largest(scores: NDArray[np.floating]) -> tuple[int, float]:
+    place = int(scores.argmax())
+    others = scores.copy()
+    others[place] = -np.inf
+    return place, float(scores[place] - others.max())

@@ -1,16 +1,18 @@
-"""The engine: which cached prefix is usable, seeds, restrictions, limits, cancellation."""
+"""The engine as threads use it: limits, the line, leaving, deadlines, failures, confidence."""
 
+import gc
 import math
 import threading
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from reasoning_core.attention import AttentionView
-from reasoning_core.engine import BusyError, ContextOverflow, Engine, usable_prefix
+from reasoning_core.core import BusyError, ContextOverflow, DeadlinePassed
+from reasoning_core.engine import Engine, EngineStopped
 from reasoning_core.layout import Layout, Span, SpanKind, lay_out
 from reasoning_core.sampling import Sampling
 from tests.reasoning_core.tiny import tiny_checkpoint
@@ -18,47 +20,9 @@ from tests.reasoning_core.tiny import tiny_checkpoint
 PROMPT = [Span(SpanKind.PROMPT, (6, 30, 31, 32, 7))]
 OTHER = [Span(SpanKind.PROMPT, (6, 40, 41, 7)), Span(SpanKind.RESPONSE, (50, 11)), Span(SpanKind.PROMPT, (6, 42, 7))]
 
-spans = st.builds(Span, st.sampled_from(SpanKind), st.lists(st.integers(20, 21), min_size=1, max_size=3).map(tuple))
-conversations = st.lists(spans, min_size=1, max_size=4)
-
 
 def write(engine: Engine, conversation: list[Span], **sampling: float) -> list[int]:
     return list(engine.generate(conversation, Sampling(**sampling)))  # type: ignore[arg-type]
-
-
-def seen(conversation: list[Span], layout: Layout) -> list[list[tuple[int, int]]]:
-    """Return, for every token, the places and tokens that it sees."""
-    tokens = [token for span in conversation for token in span.tokens]
-    mask = lay_out([conversation], layout).mask_QK().tolist()
-    return [[(j, token) for j, token in enumerate(tokens) if row[j]] for row in mask]
-
-
-def found_prefix(old: list[Span], new: list[Span], layout: Layout) -> int:
-    rows = [([t for span in c for t in span.tokens], lay_out([c], layout).block_T.tolist()) for c in (old, new)]
-    return usable_prefix(*rows[0], *rows[1])
-
-
-@settings(max_examples=400)
-@given(conversations, conversations, st.sampled_from(Layout))
-def test_every_token_of_a_usable_prefix_sees_in_both_conversations_the_same(old, new, layout):
-    found = found_prefix(old, new, layout)
-    assert seen(old, layout)[:found] == seen(new, layout)[:found]
-    assert found < sum(len(span.tokens) for span in new), "the last token's logits are wanted"
-    blocks = lay_out([new], layout).block_T.tolist()
-    assert found == 0 or blocks[found] < 0 or blocks[found] != blocks[found - 1], "a prompt block is never split"
-
-
-@given(conversations, conversations)
-def test_under_turn_blocks_a_conversation_that_goes_on_keeps_everything_it_had(old, more):
-    assert found_prefix(old, old + more, Layout.TURN_BLOCKS) == sum(len(span.tokens) for span in old)
-
-
-def test_a_second_turn_computes_only_what_is_new():
-    engine = Engine(tiny_checkpoint())
-    first = write(engine, PROMPT, max_new_tokens=4)
-    turn = [*PROMPT, Span(SpanKind.RESPONSE, (*first[:3], 11)), Span(SpanKind.PROMPT, (6, 33, 7))]
-    usage = engine.generate(turn, Sampling()).usage
-    assert (usage.prompt, usage.cached) == (12, 8), "all but the last sampled token, which was never fed"
 
 
 class OnlyEven:
@@ -68,12 +32,38 @@ class OnlyEven:
         return range(20, 200, 2)
 
 
+class OnlyThese:
+    """A guide that lets two tokens through, and anything as the third."""
+
+    def allowed(self, generated):
+        return None if len(generated) == 2 else [60, 61]
+
+
+class NoEnd:
+    """A guide under which a response cannot end."""
+
+    def allowed(self, generated):
+        return [60, 61]
+
+
+class Held:
+    """A guide that keeps the engine from going on until it is released."""
+
+    def __init__(self) -> None:
+        self.reached, self.released = threading.Event(), threading.Event()
+
+    def allowed(self, generated):
+        self.reached.set()
+        assert self.released.wait(60)
+        return [60, 61]
+
+
 @pytest.mark.parametrize("guide", [None, OnlyEven()])
 @pytest.mark.parametrize("temperature", [0.0, 1.3])
 def test_confidence_is_the_geometric_mean_of_what_a_full_forward_gives_the_tokens(temperature, guide):
     checkpoint = tiny_checkpoint()
     generation = Engine(checkpoint).generate(PROMPT, Sampling(temperature, 3, 9), guide)
-    assert generation.confidence is None, "nothing is written yet"
+    assert generation.confidence is None, "nothing is read yet"
     written = list(generation)
     row = lay_out([[*PROMPT, Span(SpanKind.RESPONSE, tuple(written))]], Layout.TURN_BLOCKS)
     tokens = torch.tensor([[*PROMPT[0].tokens, *written]])
@@ -85,53 +75,14 @@ def test_confidence_is_the_geometric_mean_of_what_a_full_forward_gives_the_token
     assert generation.confidence == pytest.approx(math.exp(sum(logs) / len(logs)), rel=1e-4)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.3])
-@pytest.mark.parametrize("layout", list(Layout))
-def test_the_same_seed_writes_the_same_text_alone_and_among_others(layout, temperature):
-    alone = write(Engine(tiny_checkpoint(layout)), PROMPT, temperature=temperature, seed=5, max_new_tokens=12)
-    engine = Engine(tiny_checkpoint(layout))
-    mine = engine.generate(PROMPT, Sampling(temperature, 5, 12))
-    theirs = [engine.generate(OTHER, Sampling(1.0, seed, 12)) for seed in range(3)]
-    interleaved = []
-    for token in mine:
-        interleaved.append(token)
-        for other in theirs:
-            next(iter(other), None)
-    assert interleaved == alone
-
-
-@pytest.mark.parametrize("layout", list(Layout))
-def test_two_branches_of_one_cached_history_written_in_turns_do_not_mix(layout):
-    history = [
-        *PROMPT,
-        Span(SpanKind.RESPONSE, (*write(Engine(tiny_checkpoint(layout)), PROMPT, max_new_tokens=4), 11)),
-    ]
-    branches = [[*history, Span(SpanKind.PROMPT, (6, token, token + 1, 7))] for token in (33, 35, 40)]
-    alone = [write(Engine(tiny_checkpoint(layout)), branch, max_new_tokens=8) for branch in branches]
-    engine = Engine(tiny_checkpoint(layout))
-    write(engine, PROMPT, max_new_tokens=4)
-    running = [engine.generate(branch, Sampling(max_new_tokens=8)) for branch in branches]
-    together: list[list[int]] = [[] for _ in branches]
-    for _ in range(8):
-        for tokens, generation in zip(together, running, strict=True):
-            tokens += [token for token in [next(iter(generation), None)] if token is not None]
-    assert together == alone
-
-
-def test_responses_written_by_several_threads_are_those_written_alone():
-    requests = [(c, seed) for seed in range(3) for c in (PROMPT, OTHER)]
+def test_responses_asked_for_by_many_threads_are_those_written_alone():
+    requests = [(c, seed) for seed in range(8) for c in (PROMPT, OTHER)]
     fresh = [write(Engine(tiny_checkpoint()), c, temperature=1.0, seed=s, max_new_tokens=8) for c, s in requests]
-    engine = Engine(tiny_checkpoint(), cache_bytes=40_000)
-    with ThreadPoolExecutor(4) as threads:
+    engine = Engine(tiny_checkpoint(), max_sessions=4)
+    with ThreadPoolExecutor(16) as threads:
         jobs = [threads.submit(write, engine, c, temperature=1.0, seed=s, max_new_tokens=8) for c, s in requests]
-        assert [job.result() for job in jobs] == fresh
-
-
-class OnlyThese:
-    """A guide that lets two tokens through."""
-
-    def allowed(self, generated):
-        return None if len(generated) == 2 else [60, 61]
+        assert [job.result(60) for job in jobs] == fresh
+    assert engine.load.answers == len(requests)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
@@ -140,41 +91,81 @@ def test_a_guide_restricts_every_token_it_speaks_of(temperature):
     assert {token for i, token in enumerate(tokens) if i != 2} <= {60, 61}
 
 
-def test_one_request_too_many_is_told_that_the_engine_is_busy_and_a_closed_one_makes_room():
-    engine = Engine(tiny_checkpoint(), max_sessions=2)
-    running = [engine.generate(PROMPT, Sampling()), engine.generate(OTHER, Sampling())]
-    next(iter(running[0]))
-    with pytest.raises(BusyError, match="2 answers are being written: try again in a moment"):
+def test_a_reader_that_never_reads_holds_up_nobody():
+    engine = Engine(tiny_checkpoint(), max_sessions=1, max_waiting=1)
+    unread = engine.generate(PROMPT, Sampling(max_new_tokens=40), NoEnd())
+    assert write(engine, OTHER, max_new_tokens=4)
+    assert len(list(unread)) == 40, "what was written is kept for the reader"
+
+
+def test_beyond_the_line_a_request_is_told_that_the_engine_is_busy_and_when_to_come_back():
+    engine, held = Engine(tiny_checkpoint(), max_sessions=1, max_waiting=2), Held()
+    first = engine.generate(PROMPT, Sampling(max_new_tokens=3), held)
+    others = [engine.generate(OTHER, Sampling(max_new_tokens=3)) for _ in range(2)]
+    assert held.reached.wait(60)
+    with pytest.raises(BusyError, match=r"3 answers are being written or wait: busy, retry after \d+ s") as refusal:
         engine.generate(PROMPT, Sampling())
-    running[1].close()
-    running[1].close()
+    assert refusal.value.retry_after_s >= 1
+    held.released.set()
+    assert all(list(generation) for generation in (first, *others))
     assert write(engine, PROMPT, max_new_tokens=2)
+
+
+def test_closing_a_response_makes_room_at_once():
+    engine = Engine(tiny_checkpoint(max_position_embeddings=4096), max_sessions=1, max_waiting=0)
+    for _ in range(3):
+        endless = engine.generate(PROMPT, Sampling(max_new_tokens=4000), NoEnd())
+        next(iter(endless))
+        endless.close()
+        endless.close()
+        assert next(iter(endless), None) is None
+
+
+def test_an_engine_that_takes_no_session_refuses_every_request():
     with pytest.raises(BusyError):
-        [engine.generate(PROMPT, Sampling()) for _ in range(2)]
+        Engine(tiny_checkpoint(), max_sessions=0).generate(PROMPT, Sampling())
 
 
 def test_a_refused_request_leaves_the_cache_of_the_conversation_in_place():
-    engine = Engine(tiny_checkpoint(), max_sessions=1)
+    engine, held = Engine(tiny_checkpoint(), max_sessions=1, max_waiting=0), Held()
     write(engine, PROMPT, max_new_tokens=3)
     longer = [*PROMPT, Span(SpanKind.RESPONSE, (90, 11)), Span(SpanKind.PROMPT, (6, 7))]
-    other = engine.generate(OTHER, Sampling())
+    other = engine.generate(OTHER, Sampling(max_new_tokens=1), held)
     with pytest.raises(BusyError):
         engine.generate(longer, Sampling())
-    other.close()
+    held.released.set()
+    assert len(list(other)) == 1
     assert engine.generate(longer, Sampling()).usage.cached >= 5
 
 
 def test_a_cancelled_response_stops_and_gives_its_slot_back():
-    engine, cancel = Engine(tiny_checkpoint(), max_sessions=1), threading.Event()
-    generation = engine.generate(PROMPT, Sampling(max_new_tokens=50), OnlyThese(), cancel)
-    tokens = iter(generation)
+    engine, cancel = Engine(tiny_checkpoint(max_position_embeddings=4096), max_sessions=1), threading.Event()
+    tokens = iter(engine.generate(PROMPT, Sampling(max_new_tokens=4000), NoEnd(), cancel))
     next(tokens), next(tokens)
     cancel.set()
-    assert list(tokens) == []
+    assert len(list(tokens)) < 3998
     assert write(engine, PROMPT, max_new_tokens=2)
 
 
-def test_an_exception_in_the_reader_of_a_response_gives_its_slot_back():
+def test_a_request_that_is_cancelled_in_line_ends_without_a_token():
+    engine, held, cancel = Engine(tiny_checkpoint(), max_sessions=1), Held(), threading.Event()
+    first = engine.generate(PROMPT, Sampling(max_new_tokens=2), held)
+    waiting = engine.generate(OTHER, Sampling(), None, cancel)
+    cancel.set()
+    held.released.set()
+    assert (list(waiting), waiting.usage.cached) == ([], 0)
+    assert len(list(first)) == 2
+
+
+def test_a_request_has_as_long_as_its_deadline_says():
+    engine = Engine(tiny_checkpoint(max_position_embeddings=4096))
+    with pytest.raises(DeadlinePassed, match="retry after"):
+        list(engine.generate(PROMPT, Sampling(max_new_tokens=4000), NoEnd(), deadline_s=0.05))
+    assert engine.load.late == 1
+    assert write(engine, PROMPT, max_new_tokens=2)
+
+
+def test_an_exception_of_a_guide_is_raised_where_the_response_is_read_and_gives_its_slot_back():
     class Failing:
         def allowed(self, generated):
             raise ZeroDivisionError
@@ -185,6 +176,56 @@ def test_an_exception_in_the_reader_of_a_response_gives_its_slot_back():
     assert write(engine, PROMPT, max_new_tokens=2)
 
 
+def test_a_forward_pass_that_fails_ends_every_response_with_a_sentence_and_the_next_request_is_answered():
+    checkpoint = tiny_checkpoint()
+    expected = write(Engine(checkpoint), PROMPT, max_new_tokens=4)
+    engine, held = Engine(checkpoint), Held()
+    weights = checkpoint.model.lm_head.weight
+    first = engine.generate(PROMPT, Sampling(max_new_tokens=3), held)
+    assert held.reached.wait(60)
+    second = engine.generate(OTHER, Sampling())
+    breaking = checkpoint.model.model.register_forward_pre_hook(_out_of_memory)
+    held.released.set()
+    for generation in (first, second):
+        with pytest.raises(EngineStopped, match="the core failed while it answered: out of memory"):
+            list(generation)
+    breaking.remove()
+    assert checkpoint.model.lm_head.weight is weights
+    assert write(engine, PROMPT, max_new_tokens=4) == expected
+
+
+def _out_of_memory(module, inputs):
+    raise RuntimeError("out of memory")
+
+
+def test_a_closed_engine_ends_what_runs_and_takes_no_more():
+    engine = Engine(tiny_checkpoint(max_position_embeddings=4096), max_sessions=1)
+    running, waiting = (engine.generate(PROMPT, Sampling(max_new_tokens=4000), NoEnd()) for _ in range(2))
+    next(iter(running))
+    engine.close()
+    for generation in (running, waiting):
+        with pytest.raises(EngineStopped, match="closed before the answer was finished"):
+            list(generation)
+    with pytest.raises(EngineStopped, match=r"the engine of tiny@0+ is closed: open the core again"):
+        engine.generate(PROMPT, Sampling())
+    engine.close()
+
+
+def test_the_thread_of_an_engine_that_nobody_holds_any_more_ends_behind_its_last_response():
+    engine = Engine(tiny_checkpoint())
+    generation = engine.generate(PROMPT, Sampling(max_new_tokens=30), NoEnd())
+    thread, gone = engine._thread, weakref.ref(engine)
+    del engine
+    assert len(list(generation)) == 30
+    del generation
+    deadline = time.monotonic() + 60
+    while gone() is not None and time.monotonic() < deadline:
+        gc.collect()
+    assert thread is not None
+    thread.join(60)
+    assert (gone(), thread.is_alive()) == (None, False)
+
+
 def test_a_conversation_that_leaves_no_room_is_refused_with_a_sentence():
     engine = Engine(tiny_checkpoint(max_position_embeddings=8), max_sessions=1)
     for length in (8, 500):
@@ -193,16 +234,22 @@ def test_a_conversation_that_leaves_no_room_is_refused_with_a_sentence():
     assert len(write(engine, [Span(SpanKind.PROMPT, (20,) * 7)])) == 1
 
 
+def test_the_oldest_turns_leave_a_conversation_that_outgrew_the_core_and_the_usage_says_how_many():
+    engine = Engine(tiny_checkpoint(max_position_embeddings=20))
+    generation = engine.generate([*PROMPT, Span(SpanKind.RESPONSE, (60, 11)), *OTHER], Sampling(max_new_tokens=5))
+    assert (generation.usage.prompt, generation.usage.turns_left_out) == (9, 1)
+    assert list(generation) == write(Engine(tiny_checkpoint(max_position_embeddings=20)), OTHER, max_new_tokens=5)
+
+
+def test_a_conversation_larger_than_the_memory_is_refused_where_it_is_read():
+    engine = Engine(tiny_checkpoint(), cache_bytes=1000)
+    with pytest.raises(ContextOverflow, match="the budget is 1000: raise it"):
+        write(engine, PROMPT)
+
+
 def test_a_response_never_runs_past_the_last_position():
     engine = Engine(tiny_checkpoint(max_position_embeddings=12))
     assert len(list(engine.generate(PROMPT, Sampling(max_new_tokens=99), NoEnd()))) == 7
-
-
-class NoEnd:
-    """A guide under which a response cannot end."""
-
-    def allowed(self, generated):
-        return [60, 61]
 
 
 @pytest.mark.parametrize(
@@ -211,16 +258,3 @@ class NoEnd:
 def test_a_conversation_that_does_not_end_in_a_prompt_block_is_refused(conversation):
     with pytest.raises(ValueError, match="must end in one"):
         Engine(tiny_checkpoint()).generate(conversation, Sampling())
-
-
-def test_caches_beyond_the_budget_are_forgotten_and_one_is_always_kept():
-    engine = Engine(tiny_checkpoint(), cache_bytes=0)
-    write(engine, PROMPT, max_new_tokens=1)
-    write(engine, OTHER, max_new_tokens=1)
-    longer = [*OTHER, Span(SpanKind.RESPONSE, (90, 11)), Span(SpanKind.PROMPT, (6, 7))]
-    kept = engine.generate(longer, Sampling())
-    assert kept.usage.cached == 9
-    kept.close()
-    again = [*PROMPT, Span(SpanKind.RESPONSE, (90, 11)), Span(SpanKind.PROMPT, (6, 7))]
-    # OTHER shares its first token with PROMPT, but not a whole block.
-    assert engine.generate(again, Sampling()).usage.cached == 0
