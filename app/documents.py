@@ -78,7 +78,12 @@ class Documents:
         The jobs are stored before the first one starts: what a crash leaves undone, a worker does.
         """
         sources = expand(paths)
-        job_ids = self.queue(actor, sources, collection)
+        return self.do(sources, self.queue(actor, sources, collection), on_progress)
+
+    def do(
+        self, sources: Sequence[Source], job_ids: Sequence[int | None], on_progress: OnProgress | None = None
+    ) -> list[FileReport]:
+        """Do the jobs of these files, or wait for those who do, and return one report for each."""
         reports: list[FileReport] = []
         with ThreadPoolExecutor(HANDS, thread_name_prefix="ingest") as hands:
             try:
@@ -112,7 +117,7 @@ class Documents:
             ensure_collection(session, actor, collection)
             return [
                 None if source.error else self._jobs.add(
-                    session, actor, KIND, _job_key(source, collection),
+                    session, actor, KIND, job_key(source, collection),
                     {"path": str(source.path), "name": source.name, "collection": collection, **known},
                 )
                 for source, known in zip(sources, more or [{}] * len(sources), strict=True)
@@ -254,5 +259,6 @@ def ensure_collection(session: Session, actor: User, name: str) -> None:
         session.flush()
 
 
-def _job_key(source: Source, collection: str) -> str:
+def job_key(source: Source, collection: str) -> str:
+    """Return the key under which no two jobs for a file are active at once."""
     return hashlib.sha256("\0".join((KIND, collection, source.name, str(source.path))).encode()).hexdigest()

@@ -75,6 +75,19 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Folder:
+    """A synced folder as it is listed; `problem` says why the last look changed nothing."""
+
+    path: str
+    prefix: str
+    collection: str
+    watched: bool
+    documents: int
+    looked_at: datetime | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobEntry:
     """A piece of durable work as it is listed; its state is queued, running, done, failed or cancelled.
 

@@ -21,6 +21,8 @@ from app.keywords import Keywords
 from app.passwords import Passwords
 from app.search import Search
 from app.settings import Settings, prepare_home
+from app.sync import Sync
+from app.synced_folders import SyncedFolders
 from app.vectors import Vectors
 from app.work import Work
 from retrieval.embedding import Embedder, find_embedder
@@ -35,6 +37,7 @@ class Services:
     identity: Identity
     keys: Keys
     documents: Documents
+    sync: Sync
     conversations: Conversations
     chat: Chat
     cores: Cores
@@ -46,7 +49,7 @@ class Services:
 
     def work(self, stop: threading.Event) -> None:
         """Do queued jobs until `stop` is set: what a worker process does."""
-        self.worker.until(stop, {KIND: self.ingestion.handle})
+        self.worker.until(stop, {KIND: self.ingestion.handle}, meanwhile=self.sync.look_at_watched)
 
 
 @contextmanager
@@ -72,6 +75,9 @@ def open_services(
         worker = Work(jobs, settings.lease_s)
         search = Search(database, keywords, vectors)
         ingestion = Ingestion(database, jobs, keywords, vectors)
+        documents = Documents(
+            database, jobs, worker, ingestion, keywords, vectors, search, PastSearch(database, vectors)
+        )
         cores = Cores(database, home / "cores")
         serving = ServingReader(cores)
         yield Services(
@@ -79,9 +85,8 @@ def open_services(
             database=database,
             identity=Identity(database, settings, Passwords(settings.password_memory_kib)),
             keys=Keys(database),
-            documents=Documents(
-                database, jobs, worker, ingestion, keywords, vectors, search, PastSearch(database, vectors)
-            ),
+            documents=documents,
+            sync=Sync(database, SyncedFolders(database), documents, keywords),
             conversations=Conversations(database),
             chat=Chat(database, search, (lambda: reader) if reader else serving, settings),
             cores=cores,

@@ -74,10 +74,10 @@ class Work:
         handlers: Mapping[str, Handler],
         *,
         on_end: OnEnd | None = None,
-        when_idle: Callable[[], object] | None = None,
+        meanwhile: Callable[[], object] | None = None,
         pause_s: float = 0.5,
     ) -> None:
-        """Do jobs as they come until `stop` is set, calling `when_idle` about every `pause_s` while there are none."""
+        """Do jobs as they come until `stop` is set, and call `meanwhile` about every `pause_s` beside them."""
         hands = [
             threading.Thread(target=self._do, args=(stop, handlers, on_end, pause_s), name=f"hand-{number}")
             for number in range(HANDS)
@@ -85,8 +85,8 @@ class Work:
         for hand in hands:
             hand.start()
         while not stop.wait(pause_s):
-            if when_idle:
-                when_idle()
+            if meanwhile:
+                _tried(meanwhile)
         for hand in hands:
             hand.join()
 
@@ -144,3 +144,11 @@ class Work:
                 return
             except AppError as error:  # a database that is busy now may not be at the next beat
                 log.warning("the lease of job %d was not extended: %s", claim.job_id, error)
+
+
+def _tried(deed: Callable[[], object]) -> None:
+    """Do what is done again soon anyway."""
+    try:
+        deed()
+    except AppError as error:
+        log.warning("%s", error)
