@@ -1,15 +1,21 @@
-"""Runs a parser of untrusted bytes in a process of its own, under limits that the kernel enforces."""
+"""Runs a parser of untrusted bytes in a process of its own, under limits that the kernel enforces.
+
+Time, computing time, memory, and the size of what it writes are bounded; `retrieval.confinement` takes the rest away.
+"""
 
 import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from retrieval.confinement import confine
 
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
@@ -55,17 +61,18 @@ def run(module: str, arguments: list[str], data: bytes, limits: Limits) -> dict[
 
 
 def restrict_this_process() -> None:
-    """Set the limits handed over by `run`; called first thing in the parser's process."""
+    """Set the limits handed over by `run` and give up network, programs and files; the parser's process starts so."""
     limits = json.loads(os.environ["PRECEPT_PARSER_LIMITS"])
-    for kind, value in (
-        (resource.RLIMIT_AS, limits["memory_bytes"]),
-        (resource.RLIMIT_CPU, limits["cpu_s"]),
-        (resource.RLIMIT_FSIZE, limits["output_bytes"]),
-        (resource.RLIMIT_CORE, 0),
+    for kind, value, hard in (
+        (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
+        (resource.RLIMIT_CPU, limits["cpu_s"], limits["cpu_s"] + 1),  # where both are equal, the signal is a bare kill
+        (resource.RLIMIT_FSIZE, limits["output_bytes"], limits["output_bytes"]),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         # A system may forbid or not know a limit; the wall clock still holds.
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (value, value))
+            resource.setrlimit(kind, (value, hard))
+    confine()
 
 
 def _packed(limits: Limits) -> dict[str, str]:
@@ -88,5 +95,9 @@ def _answer(code: int, output: bytes, limits: Limits) -> dict[str, Any]:
 
 
 def _cause(code: int) -> str:
-    causes = {-24: "needed more computing time than a document may", -25: "holds too much text"}  # SIGXCPU, SIGXFSZ
+    causes = {
+        -signal.SIGXCPU: "needed more computing time than a document may",
+        -signal.SIGXFSZ: "holds too much text",
+        -signal.SIGKILL: "was stopped by the system, which ran out of memory",
+    }
     return causes.get(code, "made its parser crash" if code < 0 else f"made its parser fail (exit code {code})")

@@ -6,9 +6,11 @@ with them, and their own text where none was ever stored.
 
 import io
 import warnings
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+from lxml import etree
 from openpyxl import load_workbook
 
 from retrieval.archive import DAMAGE
@@ -28,6 +30,7 @@ def read_xlsx(data: bytes) -> Parsed:
         Refused: it is damaged, or has too many sheets or cells.
     """
     try:
+        _check_sheets(data)
         with warnings.catch_warnings(action="ignore"):
             workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
             return joined(list(_blocks(workbook)), one_line(str(workbook.properties.title or "")))
@@ -37,10 +40,17 @@ def read_xlsx(data: bytes) -> Parsed:
         raise Refused("is a damaged spreadsheet; open it in its program, save it as XLSX and try again") from error
 
 
+def _check_sheets(data: bytes) -> None:
+    """Count the sheets before openpyxl opens each of them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open("xl/workbook.xml") as source:
+        sheets = etree.iterparse(source, tag="{*}sheet", resolve_entities=False, no_network=True, load_dtd=False)
+        count = sum(1 for _ in sheets)
+    if count > MAX_SHEETS:
+        raise Refused(f"has {count} sheets, more than {MAX_SHEETS}; split it and try again")
+
+
 def _blocks(workbook: Any) -> Iterator[Block]:
     visible = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
-    if len(visible) > MAX_SHEETS:
-        raise Refused(f"has {len(visible)} sheets, more than {MAX_SHEETS}; split it and try again")
     if not visible:
         raise Refused("has hidden sheets only; unhide what is to be read and try again")
     left = MAX_CELLS
