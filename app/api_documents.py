@@ -1,21 +1,20 @@
 """The API's routes for documents: search, list, read, take in, remove."""
 
-import shutil
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, UploadFile
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from app.access import require
+from app.api_jobs import job_routes
 from app.callers import caller_with
 from app.documents import COMPANY
 from app.errors import InvalidRequest
-from app.records import User
+from app.records import Permission, User
 from app.services import Services
-from app.sources import Source, named_source
+from app.sources import expand
 
 MAX_K = 100
 
@@ -24,6 +23,7 @@ class Query(BaseModel):
     query: str
     k: int = 10
     collection: str | None = None
+    as_of: str | None = None
 
 
 def document_routes(services: Services) -> APIRouter:
@@ -36,7 +36,7 @@ def document_routes(services: Services) -> APIRouter:
     def search(request: Query, user: searcher) -> dict[str, Any]:
         if request.k > MAX_K:
             raise InvalidRequest(f"k is {request.k}: ask for at most {MAX_K} passages.")
-        hits = services.documents.search(user, request.query, request.k, request.collection)
+        hits = services.documents.search(user, request.query, request.k, request.collection, request.as_of)
         keys = ("document", "version", "start", "end", "score", "text")
         return {"passages": [{key: getattr(hit, key) for key in keys} for hit in hits]}
 
@@ -49,27 +49,32 @@ def document_routes(services: Services) -> APIRouter:
         data = services.documents.text(user, name, version)
         return Response(data, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
+    @routes.get("/versions/{name:path}")
+    def versions(name: str, user: reader) -> dict[str, Any]:
+        return {"versions": [asdict(version) for version in services.documents.versions(user, name)]}
+
     @routes.post("/documents")
     def ingest(
-        user: writer, files: Annotated[list[UploadFile], File()], collection: Annotated[str, Form()] = COMPANY
+        user: writer,
+        files: Annotated[list[UploadFile], File()],
+        collection: Annotated[str, Form()] = COMPANY,
+        wait: Annotated[bool, Form()] = True,
     ) -> dict[str, Any]:
-        inbox = services.settings.folder / "inbox"
-        inbox.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=inbox) as folder:
-            sources = [_kept(upload, Path(folder, str(number))) for number, upload in enumerate(files)]
-            reports = services.documents.ingest(user, sources, collection)
+        """Take files in; without `wait` the jobs are left to a worker, and their numbers returned."""
+        require(user, Permission.MANAGE_DOCUMENTS)
+        sources = expand(services.uploads.keep(upload.file, upload.filename or "") for upload in files)
+        if not wait:
+            ids = services.documents.queue(user, sources, collection)
+            named = zip(sources, ids, strict=True)
+            return {"files": [{"path": each.shown, "job": job, "error": each.error or None} for each, job in named]}
+        reports = services.documents.ingest(user, sources, collection)
+        for source in sources:
+            services.uploads.drop(source.path)
         return {"files": [asdict(report) for report in reports]}
 
     @routes.delete("/documents/{name:path}", status_code=204)
     def remove(name: str, user: writer) -> None:
         services.documents.remove(user, name)
 
+    routes.include_router(job_routes(services))
     return routes
-
-
-def _kept(upload: UploadFile, path: Path) -> Source:
-    """Write an upload where the ingestion job finds it; the name it came with is a name and never a path."""
-    with path.open("wb") as file:
-        shutil.copyfileobj(upload.file, file)
-    source = named_source(path, upload.filename or "")
-    return Source(source.path, upload.filename or "", source.name, source.error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.audit import AuditLog
 from app.chat import Chat, Reader
 from app.conversations import Conversations
-from app.cores import Cores, ServingReader
+from app.cores import Cores
 from app.database import Database, sqlite_url
 from app.documents import Documents
 from app.history import PastSearch
@@ -20,11 +20,13 @@ from app.keys import Keys
 from app.keywords import Keywords
 from app.passwords import Passwords
 from app.search import Search
+from app.serving import CoreSource, ServingReader, serving_core
 from app.settings import Settings, prepare_home
 from app.sync import Sync
 from app.synced_folders import SyncedFolders
+from app.uploads import Uploads
 from app.vectors import Vectors
-from app.work import Work
+from app.work import OnEnd, Work
 from retrieval.embedding import Embedder, find_embedder
 
 
@@ -37,19 +39,29 @@ class Services:
     identity: Identity
     keys: Keys
     documents: Documents
+    uploads: Uploads
     sync: Sync
     conversations: Conversations
     chat: Chat
     cores: Cores
+    core: CoreSource
     jobs: JobList
     worker: Work
     audit: AuditLog
     vectors: Vectors
     ingestion: Ingestion
 
-    def work(self, stop: threading.Event) -> None:
-        """Do queued jobs until `stop` is set: what a worker process does."""
-        self.worker.until(stop, {KIND: self.ingestion.handle}, meanwhile=self.sync.look_at_watched)
+    def work(self, stop: threading.Event, *, once: bool = False, on_end: OnEnd | None = None) -> None:
+        """Do queued jobs until `stop` is set, or until none is left: what a worker process does."""
+        handlers = {KIND: self.ingestion.handle}
+        if once:
+            self.worker.all_queued(handlers, on_end)
+        else:
+            self.worker.until(stop, handlers, on_end=on_end, meanwhile=self._look_around)
+
+    def _look_around(self) -> None:
+        self.sync.look_at_watched()
+        self.uploads.sweep()
 
 
 @contextmanager
@@ -79,17 +91,19 @@ def open_services(
             database, jobs, worker, ingestion, keywords, vectors, search, PastSearch(database, vectors)
         )
         cores = Cores(database, home / "cores")
-        serving = ServingReader(cores)
+        core = serving_core(settings, cores)
         yield Services(
             settings=settings,
             database=database,
             identity=Identity(database, settings, Passwords(settings.password_memory_kib)),
             keys=Keys(database),
             documents=documents,
+            uploads=Uploads(database, home / "inbox"),
             sync=Sync(database, SyncedFolders(database), documents, keywords),
             conversations=Conversations(database),
-            chat=Chat(database, search, (lambda: reader) if reader else serving, settings),
+            chat=Chat(database, search, (lambda: reader) if reader else ServingReader(core), settings),
             cores=cores,
+            core=core,
             jobs=JobList(database, jobs),
             worker=worker,
             audit=AuditLog(database),

@@ -1,20 +1,18 @@
 """`precept ingest`, `precept search` and `precept documents`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ui import job_commands, sync_command
+from ui.progress import print_reports, progress_of_files
 from ui.terminal import AsJson, Collection, Home, error_console, opened, print_json, result_console, write_raw
 
 if TYPE_CHECKING:
-    from app.documents import OnProgress
     from app.records import FileReport
 
 Version = Annotated[int | None, typer.Option("--version", metavar="V", help="An earlier version.")]
@@ -25,53 +23,47 @@ def register(root: typer.Typer) -> None:
     """Add these commands to the root."""
     root.command()(ingest)
     root.command()(search)
-    documents = typer.Typer(no_args_is_help=True, help="List, show and remove documents.")
+    sync_command.register(root)
+    documents = typer.Typer(
+        no_args_is_help=True, help="List, show and remove documents; see and steer the work on them."
+    )
     documents.command("list")(list_documents)
     documents.command("show")(show)
+    documents.command("versions")(versions)
     documents.command("remove")(remove)
+    job_commands.register(documents)
     root.add_typer(documents, name="documents")
 
 
 def ingest(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders with all they hold.")],
     collection: Annotated[str, typer.Option("--collection", metavar="NAME", help="Where they go.")] = "company",
+    later: Annotated[bool, typer.Option("--later", help="Queue the work for `serve` or `work`, and return.")] = False,
     home: Home = None,
     as_json: AsJson = False,
 ) -> int:
     """Read documents: new ones are added, changed ones become a new version, unchanged ones are left alone."""
+    if later:
+        return _queue(paths, collection, home, as_json)
     with opened(home) as services, progress_of_files() as on_progress:
         reports = services.documents.ingest(services.identity.operator(), paths, collection, on_progress)
-    if as_json:
-        print_json({"files": [{**asdict(report), "path": str(report.path)} for report in reports]})
-    else:
-        _print_reports(reports)
+    _report(reports, as_json)
     return 1 if any(report.status == "failed" for report in reports) else 0
-
-
-@contextmanager
-def progress_of_files() -> "Iterator[OnProgress]":
-    """A bar on stderr that follows files as they are taken in; drawn only on a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = error_console()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Reading", total=None)
-
-        def on_progress(report: "FileReport", done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description=escape(Path(report.path).name[:40]))
-
-        yield on_progress
 
 
 def search(
     query: Annotated[str, typer.Argument(metavar="QUERY")],
     k: Annotated[int, typer.Option("--k", min=1, max=200, help="How many passages.")] = 10,
     collection: Collection = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="Among the versions in force then, as 2026-03-31.")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the passages nearest to a query, without asking the core."""
     with opened(home) as services:
-        hits = services.documents.search(services.identity.operator(), query, k, collection)
+        hits = services.documents.search(services.identity.operator(), query, k, collection, as_of)
     keys = ("document", "version", "start", "end", "score", "text")
     if as_json:
         print_json({"passages": [{key: getattr(hit, key) for key in keys} for hit in hits]})
@@ -110,6 +102,20 @@ def show(
     write_raw(data if raw or data.endswith(b"\n") else data + b"\n")
 
 
+def versions(name: Name, home: Home = None, as_json: AsJson = False) -> None:
+    """List a document's versions and when each was in force."""
+    with opened(home) as services:
+        found = services.documents.versions(services.identity.operator(), name)
+    if as_json:
+        print_json({"versions": [asdict(version) for version in found]})
+        return
+    table = Table("Version", "From", "Until", "Title", box=None, header_style="bold")
+    for version in found:
+        until = f"{version.superseded_at:%Y-%m-%d %H:%M}" if version.superseded_at else "in force"
+        table.add_row(str(version.version), f"{version.created_at:%Y-%m-%d %H:%M}", until, escape(version.title))
+    result_console().print(table)
+
+
 def remove(name: Name, home: Home = None) -> None:
     """Remove a document from everywhere, at once."""
     with opened(home) as services:
@@ -117,11 +123,27 @@ def remove(name: Name, home: Home = None) -> None:
     error_console().print(f"Removed {escape(name)}.")
 
 
-def _print_reports(reports: "list[FileReport]") -> None:
-    console = result_console()
-    for report in reports:
-        colour = "red" if report.status == "failed" else "green" if report.status in ("added", "updated") else "dim"
-        detail = report.error if report.error else f"{report.chunks} passages"
-        console.print(f"[{colour}]{report.status:>9}[/]  {escape(str(report.path))}  [dim]{escape(str(detail))}[/]")
-    counts = {status: sum(report.status == status for report in reports) for status in ("added", "updated", "failed")}
+def _queue(paths: list[Path], collection: str, home: Path | None, as_json: bool) -> int:
+    """Store the jobs and leave them to a worker."""
+    from app.records import FileReport  # noqa: PLC0415 - `precept --help` stays fast
+    from app.sources import expand  # noqa: PLC0415
+
+    sources = expand(paths)
+    with opened(home) as services:
+        ids = services.documents.queue(services.identity.operator(), sources, collection)
+    reports = [
+        FileReport(each.shown, "failed" if number is None else "queued", 0, each.error or None)
+        for each, number in zip(sources, ids, strict=True)
+    ]
+    _report(reports, as_json)
+    return 1 if None in ids else 0
+
+
+def _report(reports: "list[FileReport]", as_json: bool) -> None:
+    if as_json:
+        print_json({"files": [asdict(report) for report in reports]})
+        return
+    print_reports(reports)
+    statuses = [report.status for report in reports]
+    counts = {status: statuses.count(status) for status in dict.fromkeys(["added", "updated", "failed", *statuses])}
     error_console().print(", ".join(f"{count} {status}" for status, count in counts.items()) + f" of {len(reports)}.")

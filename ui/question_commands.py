@@ -10,8 +10,8 @@ from rich.progress import track
 
 from app.errors import Unavailable
 from app.records import Answered, AnswerRecord, Stage
-from ui.document_commands import progress_of_files
 from ui.live_answers import STAGES
+from ui.progress import progress_of_files
 from ui.terminal import AsJson, Collection, Home, error_console, opened, print_json, result_console
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import asdict
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,17 +15,29 @@ import typer
 from rich.markup import escape
 
 from app.errors import AppError, Unavailable
-from ui.document_commands import progress_of_files
-from ui.terminal import Home, error_console, log_to_stderr, opened, settings_of
+from ui.job_commands import job_line
+from ui.progress import progress_of_files
+from ui.terminal import (
+    AsJson,
+    Home,
+    error_console,
+    log_to_stderr,
+    opened,
+    print_json,
+    result_console,
+    settings_of,
+)
 from ui.worker import WorkerProcess
 
 if TYPE_CHECKING:
+    from app.records import JobEntry
     from app.services import Services
     from ui.shell import Guard
 
 Host = Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on [127.0.0.1].")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port to listen on [7860].")]
 Sample = Annotated[bool, typer.Option("--sample", help="Load the sample company into a home without documents.")]
+Once = Annotated[bool, typer.Option("--once", help="Do what is queued now, and return.")]
 Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="End when the standard input closes.")]
 
 
@@ -56,15 +69,28 @@ def serve(host: Host = None, port: Port = None, sample: Sample = False, home: Ho
             _run(application, listener)
 
 
-def work(attached: Attached = False, home: Home = None) -> None:
-    """Do queued work, such as ingestion, until stopped; `serve` starts one of these by itself."""
+def work(attached: Attached = False, once: Once = False, home: Home = None, as_json: AsJson = False) -> int:
+    """Do queued work and look at watched folders until stopped; `serve` starts one of these by itself."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     if attached:
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    ended: list[JobEntry] = []
     with opened(home) as services:
-        services.work(stop)
+        operator = services.identity.operator()
+
+        def on_end(job_id: int) -> None:
+            ended.append(entry := services.jobs.get(operator, job_id))
+            if not as_json and not attached:
+                result_console().print(job_line(entry))
+            if not once:
+                ended.clear()
+
+        services.work(stop, once=once, on_end=on_end)
+    if as_json:
+        print_json({"jobs": [asdict(entry) for entry in ended]})
+    return 1 if any(entry.state == "failed" for entry in ended) else 0
 
 
 def _listen(host: str, port: int) -> socket.socket:
