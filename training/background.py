@@ -6,14 +6,18 @@ words is not shown beside it.
 
 import random
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from reasoning_core.prompt import Passage
+from reasoning_core.words import sentence_spans
 from retrieval.chunking import Chunk, chunk
 from retrieval.loading import UnreadableDocument, load
 from retrieval.sentences import UnitKind, units
 from retrieval.windows import window
 from retrieval.words import stems
+from training.phrase_bank import PhraseBank
+from training.real_sentences import states_a_number, states_something
 
 WINDOW_CHARS = 240
 _SUFFIXES = (".md", ".markdown", ".txt", ".html")
@@ -39,6 +43,36 @@ class Background:
         title, piece, _ = max(drawn, key=lambda entry: len(entry[2] & asked))
         start, end = window(question, piece.text, WINDOW_CHARS)
         return Passage(" > ".join((title, *piece.headings[-1:])), piece.text[start:end])
+
+    def excerpt(self, rng: random.Random, most_chars: int) -> tuple[str, str]:
+        """Return a heading and the sentences around one that states something, out of one chunk."""
+        title, piece, at = rng.choice(self._statements)
+        spans = [(unit.start, unit.end) for unit in units(piece.text)]
+        first = last = next(k for k, (_, end) in enumerate(spans) if end > at)
+        sides = [rng.random() < 0.5 for _ in range(8)]
+        for before in sides:
+            reach = (max(0, first - 1), last) if before else (first, min(len(spans) - 1, last + 1))
+            if spans[reach[1]][1] - spans[reach[0]][0] <= most_chars:
+                first, last = reach
+        return " > ".join((title, *piece.headings[-1:])), piece.text[spans[first][0] : spans[last][1]].strip()
+
+    @property
+    def states_anything(self) -> bool:
+        return bool(self._statements)
+
+    @cached_property
+    def _statements(self) -> list[tuple[str, Chunk, int]]:
+        """Where the sentences begin of which something can be asked; those with numbers count three times."""
+        return [
+            (title, piece, start)
+            for title, piece, _ in self._chunks
+            for start, end in sentence_spans(piece.text)
+            for _ in range(3 * states_a_number(piece.text[start:end]) or states_something(piece.text[start:end]))
+        ]
+
+    @cached_property
+    def phrases(self) -> PhraseBank:
+        return PhraseBank(piece.text for _, piece, _ in self._chunks)
 
     def sentence(self, rng: random.Random) -> str:
         """Return one sentence of running text."""

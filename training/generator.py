@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from reasoning_core.prompt import numbered
 from reasoning_core.response import Response
 from reasoning_core.working import check
+from training import real_text
 from training.asking import Asked, answered, asked_back, refused, some_question
 from training.background import Background, could_answer
 from training.counterfactual import counterfactual
@@ -24,6 +25,7 @@ from training.follow_ups import follow_up
 from training.instructions import Dialogue, Exchange
 from training.library import Library
 from training.lookups import lookups
+from training.phrase_bank import renamed
 from training.rules import Rule
 from training.scene import Scene
 from training.typos import loosely, mistyped
@@ -55,6 +57,8 @@ class Recipe:
 
     `more_questions` is the largest number of further questions that a conversation of the split `train` gets beyond the
     usual: they share the passages' cost, so that more of the tokens are learned from.
+    With a background, `real_text_share` of the dialogues of the split `train` are about its own sentences, and in
+    `renamed_share` of the others the things that the rules speak of have names out of it.
     `auxiliary_share` of the dialogues of the split `train` are lookups and comparisons; in `train` and
     `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages, `currency_share` of them
     count in euros or pounds, `loose_share` of the questions write amounts and dates in forms of their own, and
@@ -64,6 +68,8 @@ class Recipe:
 
     more_questions: int = 0
     auxiliary_share: float = 0.07
+    real_text_share: float = 0.3
+    renamed_share: float = 0.5
     hostile_share: float = 0.05
     currency_share: float = 0.25
     loose_share: float = 0.25
@@ -109,11 +115,28 @@ class _Kitchen:
             return counterfactual(self.asked, self.library, dialogue_id, key, SIDES[self.split], edited=index % 2 == 1)
         for attempt in range(_TRIES):
             rng = random.Random(f"{seed}/{self.split}/{index}/{attempt}")
-            auxiliary = self.split == "train" and rng.random() < self.recipe.auxiliary_share
-            drawn = self._auxiliary(rng, dialogue_id) if auxiliary else self._conversation(rng, dialogue_id)
+            drawn = self._drawn(rng, dialogue_id)
             if drawn is not None:
                 return _verified(drawn)
         raise ValueError(f"no dialogue {dialogue_id} with one reading in {_TRIES} tries: use another background")
+
+    def _drawn(self, rng: random.Random, dialogue_id: str) -> Dialogue | None:
+        if self.split != "train":
+            return self._conversation(rng, dialogue_id)
+        background = self.recipe.background
+        if background is not None and background.states_anything and rng.random() < self.recipe.real_text_share:
+            return self._of_real_text(background, rng, dialogue_id)
+        auxiliary = rng.random() < self.recipe.auxiliary_share
+        return self._auxiliary(rng, dialogue_id) if auxiliary else self._conversation(rng, dialogue_id)
+
+    def _of_real_text(self, background: Background, rng: random.Random, dialogue_id: str) -> Dialogue | None:
+        exchanges = real_text.conversation(background, rng)
+        tags = ("real-text", *(["refusal"] if any(e.kind == "refusal" for e in exchanges) else []))
+        return (
+            Dialogue(dialogue_id, real_text.FAMILY, self.split, tags, self._typed(exchanges, rng))
+            if exchanges
+            else None
+        )
 
     def _auxiliary(self, rng: random.Random, dialogue_id: str) -> Dialogue | None:
         if rng.random() < _DRILLS_OF_AUXILIARY:
@@ -142,6 +165,9 @@ class _Kitchen:
                 return None
         if any(could_answer(text, e.question) for text in scene.irrelevant for e in exchanges):
             return None
+        if self.split == "train" and self.recipe.background and rng.random() < self.recipe.renamed_share:
+            things = [fact.thing for fact in (*scene.facts, *scene.missed)]
+            exchanges = renamed(exchanges, things, self.recipe.background.phrases, rng)
         dollars_beside = any(speaks_of_dollars(text) for text in scene.irrelevant)
         if not dollars_beside and rng.random() < self._share(self.recipe.currency_share, of_hostile=0.0):
             exchanges = in_another_currency(exchanges, rng)

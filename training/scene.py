@@ -29,7 +29,9 @@ Place = tuple[Source, int]
 
 @dataclass(slots=True)
 class Scene:
-    """What has been shown so far; distractors come from the library, and from real text where there is a background.
+    """What has been shown so far, and what was asked about in vain.
+
+    Distractors come from the library, and from real text where there is a background.
 
     In a hostile scene passages carry instructions that are none of the reader's business; a hostile suite has its own.
     """
@@ -45,6 +47,7 @@ class Scene:
     irrelevant: list[str] = field(default_factory=list)
     discussed: set[str] = field(default_factory=set)
     answered: set[tuple[tuple[str, Scalar | None], str]] = field(default_factory=set)
+    missed: list[Fact] = field(default_factory=list)
     num_sources: int = 0
 
     def invent(self, rule: Rule, known: dict[str, str] | None = None) -> list[Fact]:
@@ -94,7 +97,8 @@ class Scene:
         for _ in range(_TRIES):
             facts = [fact for fact in self._near_miss(like) if not self.contradicts([fact])]
             if facts:
-                return self.rng.choice(facts)
+                self.missed.append(self.rng.choice(facts))
+                return self.missed[-1]
         return None
 
     def _near_miss(self, like: Rule | None) -> list[Fact]:
