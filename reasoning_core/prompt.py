@@ -32,6 +32,14 @@ class Turn:
     response: Response | None = None
 
 
+def table_heading(heading: str, header_row: str) -> str:
+    """Return the heading of rows that were cut out of a table: it names their columns, for the first row is not there.
+
+    `header_row` is that first row as it stands in the table, with its bars.
+    """
+    return f"{heading}: {header_row.strip().strip('|').strip()}"
+
+
 def numbered(turns: Sequence[Turn]) -> Mapping[int, Passage]:
     """Return every passage shown in the conversation by its number, counted from 1."""
     shown = (passage for turn in turns for passage in turn.passages)

@@ -20,6 +20,7 @@ from training.asking import Asked, answered, asked_back, refused, some_question
 from training.background import Background, could_answer
 from training.counterfactual import counterfactual
 from training.currencies import in_another_currency, speaks_of_dollars
+from training.cut_tables import cut
 from training.drills import comparison_drill
 from training.follow_ups import follow_up
 from training.instructions import Dialogue, Exchange
@@ -58,7 +59,8 @@ class Recipe:
     `more_questions` is the largest number of further questions that a conversation of the split `train` gets beyond the
     usual: they share the passages' cost, so that more of the tokens are learned from.
     With a background, `real_text_share` of the dialogues of the split `train` are about its own sentences, and in
-    `renamed_share` of the others the things that the rules speak of have names out of it.
+    `renamed_share` of the others the things that the rules speak of have names out of it. `cut_share` of the tables in
+    `train` lack their first row, as a window's do.
     `auxiliary_share` of the dialogues of the split `train` are lookups and comparisons; in `train` and
     `in-distribution`, `hostile_share` of the dialogues have hostile text in their passages, `currency_share` of them
     count in euros or pounds, `loose_share` of the questions write amounts and dates in forms of their own, and
@@ -70,6 +72,7 @@ class Recipe:
     auxiliary_share: float = 0.07
     real_text_share: float = 0.3
     renamed_share: float = 0.5
+    cut_share: float = 0.4
     hostile_share: float = 0.05
     currency_share: float = 0.25
     loose_share: float = 0.25
@@ -130,7 +133,7 @@ class _Kitchen:
         return self._auxiliary(rng, dialogue_id) if auxiliary else self._conversation(rng, dialogue_id)
 
     def _of_real_text(self, background: Background, rng: random.Random, dialogue_id: str) -> Dialogue | None:
-        exchanges = real_text.conversation(background, rng)
+        exchanges = cut(real_text.conversation(background, rng), rng, self.recipe.cut_share)
         tags = ("real-text", *(["refusal"] if any(e.kind == "refusal" for e in exchanges) else []))
         return (
             Dialogue(dialogue_id, real_text.FAMILY, self.split, tags, self._typed(exchanges, rng))
@@ -171,6 +174,8 @@ class _Kitchen:
         dollars_beside = any(speaks_of_dollars(text) for text in scene.irrelevant)
         if not dollars_beside and rng.random() < self._share(self.recipe.currency_share, of_hostile=0.0):
             exchanges = in_another_currency(exchanges, rng)
+        if self.split == "train":
+            exchanges = cut(exchanges, rng, self.recipe.cut_share)
         tags = [*dict.fromkeys(e.kind for e in exchanges if e.kind != "answer"), *["hostile"] * hostile]
         return Dialogue(dialogue_id, rule.id, self.split, tuple(tags), self._typed(exchanges, rng))
 
