@@ -167,5 +167,7 @@ def _evidence(passage: NumberedPassage, source: ReadableVersion) -> EvidencePass
 def _window_text(passage: NumberedPassage, source: ReadableVersion | None) -> Passage | None:
     if source is None or not source.is_newest:
         return None
+    chunk = source.text[passage.start : passage.end].decode()
+    start = len(source.text[passage.start : passage.window_start].decode())
     text = source.text[passage.window_start : passage.window_end].decode()
-    return Passage(heading_line(source.title, passage.headings), text)
+    return Passage(heading_line(source.title, passage.headings, chunk, start), text)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.records import Hit
-from reasoning_core.prompt import Passage, Turn
+from reasoning_core.prompt import Passage, Turn, table_heading
 from reasoning_core.response import Response
-from retrieval.windows import window
+from retrieval.windows import table_header, window
 
 _MARK = re.compile(r"\[(\d+)\]")
 _GONE = Passage("", "This passage was removed or replaced.")
@@ -134,9 +134,14 @@ def prompt_turns(turns: Sequence[PastTurn], new: Sequence[NumberedPassage]) -> t
     return history, numbering
 
 
-def heading_line(title: str, headings: Sequence[str]) -> str:
-    """Return the line that stands over a passage: the document, and the innermost heading."""
-    return " > ".join((title, *headings[-1:]))
+def heading_line(title: str, headings: Sequence[str], chunk_text: str, start: int) -> str:
+    """Return the line that stands over a window: the document, the innermost heading, and the columns of a cut table.
+
+    `start` is the character of the chunk's text with which the window begins.
+    """
+    line = " > ".join((title, *headings[-1:]))
+    header = table_header(chunk_text, start)
+    return table_heading(line, chunk_text[slice(*header)]) if header else line
 
 
 def _windowed(question: str, hit: Hit, window_chars: int) -> tuple[NumberedPassage, Passage]:
@@ -144,7 +149,7 @@ def _windowed(question: str, hit: Hit, window_chars: int) -> tuple[NumberedPassa
     first = hit.start + len(hit.text[:start].encode())
     last = first + len(hit.text[start:end].encode())
     found = NumberedPassage(0, hit.version_id, hit.headings, hit.start, hit.end, first, last)
-    return found, Passage(heading_line(hit.title, hit.headings), hit.text[start:end])
+    return found, Passage(heading_line(hit.title, hit.headings, hit.text, start), hit.text[start:end])
 
 
 def _place(passage: NumberedPassage) -> tuple[int, tuple[str, ...], int, int, int, int]:

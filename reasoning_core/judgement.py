@@ -27,7 +27,7 @@ from reasoning_core.asking import (
     typed,
 )
 from reasoning_core.grounding import PassageCitation, sentence_span
-from reasoning_core.prompt import Passage
+from reasoning_core.prompt import Passage, table_columns
 from reasoning_core.response import Response
 from reasoning_core.rivals import amounts, rivals
 from reasoning_core.verdicts import is_verdict, wrong_verdict
@@ -60,7 +60,7 @@ def unconfirmed(
     """
     if not cited:
         return ("no passage is cited",)
-    sentences = [_with_table_header(passages[c.n].text, *sentence_span(passages[c.n].text, c)) for c in cited]
+    sentences = [_with_table_header(passages[c.n], *sentence_span(passages[c.n].text, c)) for c in cited]
     contexts = [f"{passages[c.n].heading}\n{sentence}" for c, sentence in zip(cited, sentences, strict=True)]
     reasons = [
         *_off_topic(questions, sentences, contexts, passages),
@@ -102,7 +102,7 @@ def _off_topic(
     with_numbers = any(numbers_in(sentence) for sentence in sentences)
     for passage in passages.values():
         for start, end in sentence_spans(passage.text):
-            rival = _with_table_header(passage.text, start, end)
+            rival = _with_table_header(passage, start, end)
             if rival in sentences or (with_numbers and not numbers_in(rival)):
                 continue
             if coverage(question, [passage.heading, rival]) >= asked:
@@ -170,12 +170,18 @@ def _stands_whole_in(text: str, short_answer: str) -> bool:
     return bool(re.search(rf"{opening}{re.escape(words)}(?!\w)", text.casefold()))
 
 
-def _with_table_header(text: str, start: int, end: int) -> str:
-    """Return a sentence; a table row is led by the first row of its table, which names the columns."""
+def _with_table_header(passage: Passage, start: int, end: int) -> str:
+    """Return a sentence; a table row is led by the first row of its table, which names the columns.
+
+    Where a window left that row out, the heading names them.
+    """
+    text = passage.text
     if not text.startswith("|", start):
         return text[start:end]
     top = start
     while top > 0 and text.startswith("|", text.rfind("\n", 0, top - 1) + 1):
         top = text.rfind("\n", 0, top - 1) + 1
     header = text[top : text.find("\n", top)] if top < start else ""
+    if columns := table_columns(passage.heading):
+        header = columns
     return f"{header}\n{text[start:end]}".strip()

@@ -40,6 +40,12 @@ def table_heading(heading: str, header_row: str) -> str:
     return f"{heading}: {header_row.strip().strip('|').strip()}"
 
 
+def table_columns(heading: str) -> str:
+    """Return the first row of the table that a heading names the columns of, empty for another heading."""
+    _, colon, columns = heading.rpartition(": ")
+    return f"| {columns} |" if colon and " | " in columns else ""
+
+
 def numbered(turns: Sequence[Turn]) -> Mapping[int, Passage]:
     """Return every passage shown in the conversation by its number, counted from 1."""
     shown = (passage for turn in turns for passage in turn.passages)

@@ -19,6 +19,7 @@ _AMOUNT = re.compile(
     r"annual(?:ly)?|yearly|once|twice|no limit|unlimited)\b",
     re.IGNORECASE,
 )
+_RULE = re.compile(r"[\s|:-]+")
 _AMOUNT_WEIGHT = 0.6
 _NAME_WEIGHT = 1.6  # of a name or number in the question against another word
 _NAME = re.compile(r"(?<=[a-z,;:] )[A-Z][\w-]*|[A-Z]{2,}|\d[\d.,]*\d|\d")
@@ -40,6 +41,8 @@ def window(question: str, chunk_text: str, max_chars: int) -> tuple[int, int]:
         return 0, 0
     weights = _weights(question, body, [chunk_text[unit.start : unit.end] for unit in body])
     first, last = _best_run(body, weights, max_chars)
+    if first < last and _RULE.fullmatch(chunk_text, body[first].start, body[first].end):
+        first += 1  # the line under a header that is not there
     start, end = body[first].start, body[last].end
     if end - start <= max_chars:
         return start, end
@@ -49,7 +52,7 @@ def window(question: str, chunk_text: str, max_chars: int) -> tuple[int, int]:
 def table_header(text: str, position: int) -> tuple[int, int] | None:
     """Return the span of the first row of the table that `position` lies in, None outside a table and in that row.
 
-    A window into a long table leaves its header out; with this, a reader can be told what the columns are.
+    A window into a long table leaves its header out; with this, a reader is told what the columns are.
     """
     header: Unit | None = None
     last = 0

@@ -206,3 +206,13 @@ def test_a_sentence_that_permits_with_an_exception_confirms_no_outright_verdict(
     rule = {1: "Everyone may receive an office key, except agency workers."}
     found = doubts("May agency workers receive an office key?", "Yes [1].", f'"{rule[1]}" [1]', passages=rule)
     assert "code cannot derive the verdict from the cited words" in found
+
+
+def test_a_row_whose_header_was_cut_off_is_read_with_the_columns_in_the_heading():
+    row = Passage("Rates > Table: City | Meals | Hotel", "| Rome | $45 | $190 |")
+    quote, question = '"Rome | $45 | $190" [1]', "How much is a hotel in Rome?"
+    for heading, doubtful in ((row.heading, False), ("Rates", True)):
+        passages = {1: Passage(heading, row.text)}
+        response = Response((quote,), "$190 [1].")
+        found = unconfirmed(response, [question], citations(response, {1: row.text}), passages)
+        assert bool(found) is doubtful

@@ -89,6 +89,16 @@ def test_a_megabyte_takes_seconds() -> None:
     assert time.process_time() - started < 10
 
 
+def test_a_window_that_lost_the_header_of_a_table_does_not_begin_with_the_line_under_it() -> None:
+    rows = [f"| {name} | ${number} |" for number, name in enumerate(("Oslo", "Rome", "Lima", "Bern"), start=40)]
+    chunk = "\n".join(("| The city where the night is spent by the person | Most that is paid |", "|---|---|", *rows))
+    start, end = window("What is paid in Oslo?", chunk, 60)
+    assert chunk[start:end].startswith("| Oslo")
+    header = table_header(chunk, start)
+    assert header is not None
+    assert chunk[slice(*header)].startswith("| The city")
+
+
 def test_a_row_knows_the_header_of_its_own_table() -> None:
     text = f"{CHUNK}\n| Car | Limit |\n| --- | --- |\n| Van | 20,000 |\n"
     headers = {

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoning_core.prompt import Passage, table_heading
+from reasoning_core.prompt import Passage, table_columns, table_heading
 from reasoning_core.working import check, parse_quote
 from training.cut_tables import cut
 from training.instructions import Exchange
@@ -49,4 +49,7 @@ def test_nothing_is_cut_at_a_share_of_nothing() -> None:
 
 
 def test_a_heading_names_the_columns_of_the_rows_below_it() -> None:
-    assert table_heading("Per diems > Table", "| City | Meals |") == "Per diems > Table: City | Meals"
+    heading = table_heading("Per diems: rates > Table", "| City | Meals |")
+    assert heading == "Per diems: rates > Table: City | Meals"
+    assert table_columns(heading) == "| City | Meals |"
+    assert table_columns("Per diems: rates") == table_columns("Rates") == ""
