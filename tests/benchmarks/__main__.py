@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tests.benchmarks import bench_architectures, bench_choices, bench_engine, bench_retrieval, bench_training
+from tests.benchmarks import (
+    bench_architectures,
+    bench_choices,
+    bench_engine,
+    bench_retraining,
+    bench_retrieval,
+    bench_training,
+)
 from tests.benchmarks.measurement import Measurement, print_table
 
 
@@ -26,11 +33,13 @@ def main(
         measurements += bench_training.measure()
     if only == "architectures":
         measurements += bench_architectures.measure()
+    if only == "retraining":
+        measurements += bench_retraining.measure()
     if only == "choices":
         measurements += bench_choices.measure()
     if only in (None, "retrieval"):
         if corpora.is_dir():
-            measurements += bench_retrieval.measure(corpora, every=5)
+            measurements += bench_retrieval.measure(corpora)
         else:
             Console(stderr=True).print(f"No corpora in {corpora}: the retrieval figures are left out.")
     print_table(measurements)
