@@ -16,10 +16,10 @@ from app.context import NumberedPassage, PastTurn, heading_line
 from app.records import AnswerRecord, Citation, EvidencePassage, User, WorkedLine
 from app.schema import DocumentVersion, StoredDocument, StoredMessage
 from reasoning_core.prompt import Passage
-from reasoning_core.response import Response
+from reasoning_core.response import REFUSAL, Response
 
 _GONE = "a passage of this answer was removed, or is not yours to read any more"
-_QUOTE_GONE = "The quoted passage was removed."
+_WITHDRAWN = "This answer was withdrawn: a document that it cites was removed, or is not yours to read any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,16 @@ def past_turns(session: Session, actor: User, messages: Sequence[StoredMessage])
         PastTurn(
             tuple((p, _window_text(p, versions.get(p.version_id))) for p in answer.passages if p.n in answer.new),
             row.question,
-            answer.response,
+            answer.response if _is_in_force(answer, versions) else Response((), REFUSAL),
         )
         for row, answer in stored
     ]
+
+
+def _is_in_force(answer: StoredAnswer, versions: Mapping[int, ReadableVersion]) -> bool:
+    """Say whether an answer may be built upon: all it read may still be read, and all it cites is newest."""
+    is_newest = all(span.version_id in versions and versions[span.version_id].is_newest for span in answer.citations)
+    return is_newest and all(passage.version_id in versions for passage in answer.passages)
 
 
 def _record(row: StoredMessage, answer: StoredAnswer, versions: Mapping[int, ReadableVersion]) -> AnswerRecord:
@@ -129,13 +135,13 @@ def _record(row: StoredMessage, answer: StoredAnswer, versions: Mapping[int, Rea
         id=row.id,
         conversation=row.conversation_id,
         question=row.question,
-        text=_QUOTE_GONE if gone and answer.kind == "quotation" else answer.text,
+        text=_WITHDRAWN if gone else answer.text,
         kind=answer.kind,
         refused=answer.kind == "refusal",
         verified=answer.verified and not gone,
         problems=(*answer.problems, _GONE) if gone else answer.problems,
         citations=tuple(_citation(s, versions[s.version_id]) for s in answer.citations if s.version_id in versions),
-        working=answer.working,
+        working=() if gone else answer.working,
         passages=tuple(_evidence(p, versions[p.version_id]) for p in answer.passages if p.version_id in versions),
         core=answer.core,
         index_generation=answer.generation,
