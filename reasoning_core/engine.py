@@ -40,7 +40,8 @@ class Engine:
     """Serves one checkpoint.
 
     `cache_bytes` is the budget of all caches together, `max_sessions` how many responses are written at once,
-    `max_waiting` how many more may wait, `deadline_s` how long a request may take where it does not say.
+    `max_waiting` how many more may wait, `deadline_s` how long a request may take where it does not say, and
+    `drafted_tokens` how many tokens a step may guess ahead for all sessions together; 0 guesses none.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Engine:
         max_sessions: int = 16,
         max_waiting: int = 64,
         deadline_s: float = 120.0,
+        drafted_tokens: int = 16,
     ) -> None:
         self.name = f"{checkpoint.name}@{checkpoint.sha256[:12]}"
         self.tokenizer = checkpoint.tokenizer
@@ -64,6 +66,7 @@ class Engine:
             CachePool(decoder.new_cache, cache_bytes),
             self.tokenizer.eoa_id,
             max_sessions=max_sessions,
+            drafted_tokens=drafted_tokens,
             on_end=self._places.leave,
         )
         self._inbox: Inbox = SimpleQueue()

@@ -11,9 +11,10 @@ _NEWEST_SHARE = 0.1
 class Load:
     """Counts since the start, but for the first four; written by the scheduler's thread, read by anyone.
 
-    `computed_tokens` went through a forward pass; `prompt_tokens` were asked with, of which `cached_tokens` were held
-    by a cache. `close_calls` are choices that rounding could have decided. `first_tokens` counts responses by how long
-    their first token took, bound by bound of `FIRST_TOKEN_BOUNDS_S`.
+    `computed_tokens` went through a forward pass. `prompt_tokens` were asked with, of which a cache held
+    `cached_tokens`; `drafted_tokens` were guessed, of which `kept_tokens` were right. `close_calls` are choices that
+    rounding could have decided. `first_tokens` counts responses by how long their first token took, bound by bound of
+    `FIRST_TOKEN_BOUNDS_S`.
     """
 
     running: int = 0
@@ -31,6 +32,8 @@ class Load:
     cached_tokens: int = 0
     computed_tokens: int = 0
     new_tokens: int = 0
+    drafted_tokens: int = 0
+    kept_tokens: int = 0
     close_calls: int = 0
     first_token_s: float = 0.0
     first_tokens: list[int] = field(default_factory=lambda: [0] * len(FIRST_TOKEN_BOUNDS_S))

@@ -17,6 +17,7 @@ from torch import Tensor
 from reasoning_core.cache_pool import CachePool
 from reasoning_core.core import ContextOverflow, DeadlinePassed, Usage
 from reasoning_core.decoding import Decoder
+from reasoning_core.drafting import Drafter
 from reasoning_core.load import Load
 from reasoning_core.sampling import log_probability
 from reasoning_core.session import Session
@@ -27,7 +28,10 @@ CLOSE_CALL = 1e-3
 
 
 class Scheduler:
-    """The sessions of one decoder."""
+    """The sessions of one decoder.
+
+    `drafted_tokens` of drafts are shared by the sessions of a step: the fewer there are, the cheaper is one more token.
+    """
 
     def __init__(
         self,
@@ -36,11 +40,12 @@ class Scheduler:
         end_token: int,
         *,
         max_sessions: int,
+        drafted_tokens: int = 16,
         on_end: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._decoder, self._pool = decoder, pool
-        self._end_token, self._max_sessions = end_token, max_sessions
+        self._end_token, self._max_sessions, self._drafted_tokens = end_token, max_sessions, drafted_tokens
         self._on_end, self._clock = on_end, clock
         self._line = WaitingLine()
         self._admitted: list[Session] = []
@@ -128,16 +133,38 @@ class Scheduler:
             self._write(session, logits_V[None])
 
     def _step(self) -> None:
+        """Feed every session its newest token, and a draft of what follows."""
         sessions = tuple(self._begun)
         if not sessions:
             return
-        news = [[session.written[-1]] for session in sessions]
+        news = [[session.written[-1], *self._drafted(session, len(sessions))] for session in sessions]
         rows = self._decoder.step(news, [session.cache.cache for session in sessions])
         self.load.steps += 1
         for session, new, logits_TV in zip(sessions, news, rows, strict=True):
             session.cache.hold(new, [-1] * len(new))
-            self.load.computed_tokens += len(new)
+            before = len(session.written)
             self._write(session, logits_TV)
+            self._note_draft(session, len(new) - 1, len(session.written) - before - 1)
+
+    def _drafted(self, session: Session, num_sessions: int) -> list[int]:
+        most = min(self._drafted_tokens // num_sessions, session.room_left - 1)
+        if most < 1:
+            return []
+        if session.drafter is None:
+            session.drafter = Drafter(session.request.conversation.tokens, session.guide)
+        try:
+            return session.drafter.draft(session.written, most)
+        except Exception:  # noqa: BLE001 - a guide that fails here fails again where the token is chosen
+            return []
+
+    def _note_draft(self, session: Session, num_drafted: int, num_kept: int) -> None:
+        self.load.computed_tokens += 1 + num_drafted
+        self.load.drafted_tokens += num_drafted
+        # Behind the last draft kept, the pass gave one token more; a response that ended may not have needed it.
+        kept = max(0, min(num_drafted, num_kept))
+        self.load.kept_tokens += kept
+        if session.drafter is not None:
+            session.drafter.learn(num_drafted, kept)
 
     def _write(self, session: Session, logits_TV: Tensor) -> None:
         """Choose the token behind each of those fed, as long as those fed behind it prove to be the ones chosen."""
@@ -168,7 +195,7 @@ class Scheduler:
         return False
 
     def _choose(self, session: Session, logits_V: Tensor) -> tuple[int, float]:
-        guide, place = session.request.guide, len(session.written)
+        guide, place = session.guide, len(session.written)
         allowed = guide.allowed(session.written) if guide is not None else None
         choice = session.sampler.choose(logits_V, place, allowed)
         if choice.margin < CLOSE_CALL:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from reasoning_core.cache_pool import CacheEntry
 from reasoning_core.conversation import Conversation
 from reasoning_core.core import Guide
+from reasoning_core.drafting import AskedOnce, Drafter
 from reasoning_core.sampling import Sampler, Sampling
 from reasoning_core.streaming import TokenStream
 
@@ -40,17 +41,24 @@ class Session:
     stream: TokenStream
     submitted_s: float
     sampler: Sampler = field(init=False)
+    guide: Guide | None = field(init=False)
+    drafter: Drafter | None = None
     entry: CacheEntry | None = None
     admitted_s: float = 0.0
     written: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.sampler = Sampler(self.request.sampling)
+        self.guide = AskedOnce(self.request.guide) if self.request.guide is not None else None
 
     @property
     def is_cancelled(self) -> bool:
         cancel = self.request.cancel
         return self.stream.is_closed or (cancel is not None and cancel.is_set())
+
+    @property
+    def room_left(self) -> int:
+        return self.request.room - len(self.written)
 
     @property
     def cache(self) -> CacheEntry:

@@ -130,9 +130,15 @@ class Company(RuleBasedStateMachine):
         self.conversations: list[list[Span]] = [[]]
         self.answers: list[Answer] = []
 
-    @initialize(layout=st.sampled_from(Layout), caches=st.integers(1, 3), sessions=st.integers(1, 3), prompt=PROMPTS)
-    def open(self, layout, caches, sessions, prompt):
-        self.caches, self.sessions = caches, sessions
+    @initialize(
+        layout=st.sampled_from(Layout),
+        caches=st.integers(1, 3),
+        sessions=st.integers(1, 3),
+        drafted=st.sampled_from([0, 16]),
+        prompt=PROMPTS,
+    )
+    def open(self, layout, caches, sessions, drafted, prompt):
+        self.caches, self.sessions, self.drafted = caches, sessions, drafted
         self.swap(layout, 0)
         self.send(0, prompt, Sampling(max_new_tokens=4), guided=False)
 
@@ -207,7 +213,11 @@ class Company(RuleBasedStateMachine):
         recorder = Recorder(Decoder(served(layout, seed).model))
         size = ByHand(served(layout, seed)).pool.bytes_for(1)
         desk = ByHand(
-            served(layout, seed), budget_bytes=self.caches * size, max_sessions=self.sessions, decoder=recorder
+            served(layout, seed),
+            budget_bytes=self.caches * size,
+            max_sessions=self.sessions,
+            decoder=recorder,
+            drafted_tokens=self.drafted,
         )
         self.current = Served(layout, seed, desk, recorder)
 

@@ -47,7 +47,7 @@ def test_a_seed_writes_the_same_text_alone_in_company_and_after_an_eviction(layo
 
 
 def test_a_pass_reads_one_prompt_and_gives_every_running_session_a_token():
-    desk = ByHand(tiny_checkpoint(), max_sessions=3)
+    desk = ByHand(tiny_checkpoint(), max_sessions=3, drafted_tokens=0)
     sessions = [desk.ask(asking(20 + n), Sampling(max_new_tokens=9), NoEnd()) for n in range(3)]
     counts = []
     for _ in range(4):
@@ -146,7 +146,7 @@ def test_a_guide_that_fails_ends_its_own_response_alone():
 
 
 def test_the_turns_before_are_not_computed_again_and_a_second_response_to_a_prompt_computes_no_prompt():
-    desk = ByHand(tiny_checkpoint())
+    desk = ByHand(tiny_checkpoint(), drafted_tokens=0)
     load = desk.scheduler.load
     first = desk.write(PROMPT, Sampling(max_new_tokens=4), NoEnd())
     assert load.computed_tokens == 5 + 3, "the prompt, and every token but the last"
@@ -162,7 +162,7 @@ def test_the_turns_before_are_not_computed_again_and_a_second_response_to_a_prom
 
 
 def test_a_dialogue_of_ten_turns_computes_each_of_its_tokens_once():
-    desk, spans = ByHand(tiny_checkpoint()), list(OTHER[:2])
+    desk, spans = ByHand(tiny_checkpoint(), drafted_tokens=0), list(OTHER[:2])
     for turn in range(10):
         spans += asking(20 + turn)
         written = desk.write(spans, Sampling(max_new_tokens=5))
