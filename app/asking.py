@@ -9,9 +9,7 @@ from app.context import NumberedPassage, Numbering, PastTurn, Selection
 from app.records import ChatEvent, Delta, Stage, User, Worked, WorkedLine
 from reasoning_core.reader import Answer, Retrying, TextDelta, WorkingLine
 from reasoning_core.response import REFUSAL, Response
-from retrieval.retriever import conversation_query
-
-_QUERY_CHARS = 2000
+from retrieval.query import Query, conversation_query
 
 
 @dataclass(slots=True)
@@ -36,9 +34,9 @@ class Ask:
     is_stored: bool = False
 
     @property
-    def query(self) -> str:
+    def query(self) -> Query:
         """What to look for: the question, with what a follow-up leaves unsaid."""
-        return conversation_query(self.question, [turn.question for turn in self.past])[:_QUERY_CHARS]
+        return conversation_query(self.question, [(turn.question, turn.response.answer) for turn in self.past])
 
     def earlier(self) -> list[NumberedPassage]:
         return [passage for turn in self.past for passage, _ in turn.passages]

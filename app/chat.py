@@ -151,7 +151,7 @@ class Chat:
     ) -> Generator[ChatEvent, None, AnswerRecord]:
         in_context = [(passage, text) for turn in turns for passage, text in turn.passages if text]
         asked.selection = select(
-            asked.query,
+            asked.query.text,
             hits,
             [passage for passage, _ in in_context],
             asked.earlier(),

@@ -2,14 +2,12 @@
 
 The indexes hold what is in force today, so nothing superseded can answer by mistake; a question about the past is rare
 and reads its candidates anew, in time that grows with the corpus of that day. Both rankings are those of today's
-search: words by FTS5, in memory here, and vectors by brute force. A version from before chunks of the past were kept
+search: words by BM25, in memory here, and vectors by brute force. A version from before chunks of the past were kept
 is cut again and found by its words alone. Documents that were removed are in no past either.
 """
 
 import re
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
@@ -27,8 +25,10 @@ from app.schema import DocumentVersion, PastChunk, StoredChunk, StoredDocument
 from app.search import valid_query
 from app.vectors import Vectors
 from retrieval.chunking import Chunk, chunk, indexed_text
-from retrieval.keyword_index import fts5_query
-from retrieval.retriever import fuse
+from retrieval.postings import Postings, count_terms
+from retrieval.query import Query
+from retrieval.retriever import fuse, lift_by_document
+from retrieval.words import index_terms
 
 _DEPTH = 100
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -60,7 +60,7 @@ class PastSearch:
         query, at = valid_query(query), instant(as_of)
         if k < 1:
             raise InvalidRequest(f"k is {k}: ask for at least 1 passage.")
-        sought = self._vectors.query_vector(query)
+        sought = self._vectors.query_vector(Query(query))
         _, embedder = self._vectors.embed([])
         with self._database.read() as session:
             readable = readable_collections(session, current_user(session, actor), collection)
@@ -69,7 +69,9 @@ class PastSearch:
         rankings = {"keywords": _by_words(query, candidates, depth)}
         if sought is not None:
             rankings["vectors"] = _by_vector(sought, candidates, depth)
-        return [replace(candidates[entry.id].hit, score=entry.score) for entry in fuse(rankings)[:k]]
+        fused = fuse(rankings)
+        ranked = lift_by_document(fused, {entry.id: candidates[entry.id].hit.version_id for entry in fused})
+        return [replace(candidates[entry.id].hit, score=entry.score) for entry in ranked[:k]]
 
 
 def instant(text: str) -> datetime:
@@ -134,15 +136,11 @@ def _candidate(version: DocumentVersion, name: str, part: Chunk, vector: bytes |
 
 
 def _by_words(query: str, candidates: Sequence[_Candidate], depth: int) -> list[tuple[int, float]]:
-    sought = fts5_query(query)
-    if not sought:
-        return []
-    with closing(sqlite3.connect(":memory:")) as index:
-        index.execute("CREATE VIRTUAL TABLE past USING fts5(words, tokenize = 'porter unicode61')")
-        rows = ((number, each.words.replace("\0", " ")) for number, each in enumerate(candidates))
-        index.executemany("INSERT INTO past (rowid, words) VALUES (?, ?)", rows)
-        ranked = "SELECT rowid, -bm25(past) AS score FROM past WHERE past MATCH ? ORDER BY score DESC, rowid LIMIT ?"
-        return [(number, score) for number, score in index.execute(ranked, (sought, depth))]
+    entries = (
+        (number, each.hit.end - each.hit.start, count_terms(index_terms(each.words)))
+        for number, each in enumerate(candidates)
+    )
+    return Postings.build(entries).search(Query(query).terms(), depth)
 
 
 def _by_vector(sought: NDArray[np.float32], candidates: Sequence[_Candidate], depth: int) -> list[tuple[int, float]]:

@@ -1,12 +1,16 @@
-"""Keyword search inside the database: FTS5 on SQLite, tsvector with GIN on PostgreSQL.
+"""Keyword search: terms in the database (FTS5 on SQLite, tsvector on PostgreSQL), ranked by BM25 over what may be read.
 
-The table `keyword` is a cache of the chunk rows. It is written in their transaction, checked at start, and built again
-where it is missing or damaged. Who may read what is part of the query, never a filter over its result.
+The table `keyword` is a cache of the chunk rows: terms as `retrieval.words` makes them, so that both databases find the
+same. It is written in the rows' transaction, checked at start, and built again where it is missing or damaged. Who may
+read what is part of the statement that finds a term's passages, and BM25's statistics are counted over those alone:
+the engines' own rankings count every row, and so tell readers about passages that they may not read.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Float, Integer, bindparam, column, func, select, text
+import numpy as np
+from sqlalchemy import ColumnElement, Integer, String, bindparam, column, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -14,23 +18,33 @@ from app.database import Database
 from app.generation import lock_publishing
 from app.schema import DocumentVersion, StoredChunk
 from retrieval.chunking import Chunk, indexed_text
-from retrieval.keyword_index import fts5_query, tsquery
+from retrieval.keyword_index import Searched, best, gains
+from retrieval.words import index_terms
 
 _BATCH = 500
+_MAX_POSITIONS = 255  # a tsvector keeps no more for one term
 
-_SQLITE_CREATE = ("CREATE VIRTUAL TABLE keyword USING fts5(words, tokenize = 'porter unicode61')",)
-_POSTGRES_CREATE = (
-    "CREATE TABLE keyword (chunk_id integer PRIMARY KEY, words tsvector NOT NULL)",
-    "CREATE INDEX keyword_words ON keyword USING gin (words)",
+# "ascii" splits at spaces alone, once the marks inside numbers and identifiers are told: the terms are made by us.
+_SQLITE_CREATE = (
+    """CREATE VIRTUAL TABLE keyword USING fts5(terms, tokenize = "ascii tokenchars '.,#'")""",
+    "CREATE VIRTUAL TABLE keyword_term USING fts5vocab(keyword, instance)",
 )
-_SQLITE_SEARCH = """
-    SELECT keyword.rowid AS id, -bm25(keyword) AS score FROM keyword JOIN chunk ON chunk.id = keyword.rowid
-    WHERE keyword MATCH :query AND chunk.collection_id IN :collections ORDER BY score DESC, id LIMIT :k
+_SQLITE_DROP = ("DROP TABLE IF EXISTS keyword_term", "DROP TABLE IF EXISTS keyword")
+_POSTGRES_CREATE = (
+    "CREATE TABLE keyword (chunk_id integer PRIMARY KEY, terms tsvector NOT NULL)",
+    "CREATE INDEX keyword_terms ON keyword USING gin (terms)",
+)
+_POSTGRES_DROP = ("DROP TABLE IF EXISTS keyword",)
+_SQLITE_FIND = """
+    SELECT term, chunk.id AS id, count(*) AS count, chunk."end" - chunk.start AS size
+    FROM keyword_term JOIN chunk ON chunk.id = doc
+    WHERE term IN :sought AND chunk.collection_id IN :collections GROUP BY term, chunk.id ORDER BY term, chunk.id
 """
-_POSTGRES_SEARCH = """
-    SELECT chunk_id AS id, ts_rank_cd(words, sought, 1) AS score
-    FROM keyword JOIN chunk ON chunk.id = chunk_id, to_tsquery('english', :query) AS sought
-    WHERE words @@ sought AND chunk.collection_id IN :collections ORDER BY score DESC, id LIMIT :k
+_POSTGRES_FIND = """
+    SELECT lexeme AS term, chunk.id AS id, cardinality(positions) AS count, chunk."end" - chunk.start AS size
+    FROM keyword JOIN chunk ON chunk.id = chunk_id, unnest(terms)
+    WHERE terms @@ CAST(:query AS tsquery) AND lexeme IN :sought AND chunk.collection_id IN :collections
+    ORDER BY lexeme COLLATE "C", chunk.id
 """
 
 
@@ -41,28 +55,32 @@ class Keywords:
         self._database = database
         self._is_sqlite = database.is_sqlite
 
-    def search(self, session: Session, query: str, k: int, collections: Sequence[int]) -> list[tuple[int, float]]:
-        """Return up to `k` (chunk id, score) of these collections, best first."""
-        sought = fts5_query(query) if self._is_sqlite else tsquery(query)
-        if not sought or not collections:
+    def search(
+        self, session: Session, terms: Mapping[str, float], k: int, collections: Sequence[int]
+    ) -> list[tuple[int, float]]:
+        """Return up to `k` (chunk id, score) of these collections, best first; `terms` are weighted."""
+        if not terms or not collections:
             return []
-        statement = (
-            text(_SQLITE_SEARCH if self._is_sqlite else _POSTGRES_SEARCH)
-            .bindparams(bindparam("collections", expanding=True))
-            .columns(column("id", Integer), column("score", Float))
-        )
-        rows = session.execute(statement, {"query": sought, "collections": list(collections), "k": k})
-        return [(row.id, row.score) for row in rows]
+        searched = _searched(session, collections)
+        found = self._find(session, list(terms), collections)
+        ids = np.unique([chunk_id for rows in found.values() for chunk_id, _, _ in rows]).astype(np.int64)
+        scores = np.zeros(len(ids))
+        for term, rows in sorted(found.items()):
+            having, counts, sizes = np.array(rows, np.int64).T
+            scores[np.searchsorted(ids, having)] += gains(
+                counts.astype(float), sizes.astype(float), terms[term], searched
+            )
+        return best(ids, scores, k)
 
     def add(self, session: Session, words_by_chunk: Iterable[tuple[int, str]]) -> None:
         """Index chunks under their ids, in the caller's transaction."""
-        rows = [{"id": chunk_id, "words": words.replace("\0", " ")} for chunk_id, words in words_by_chunk]
+        rows = [{"id": chunk_id, "terms": self._stored(index_terms(words))} for chunk_id, words in words_by_chunk]
         if not rows:
             return
         if self._is_sqlite:
-            insert = "INSERT INTO keyword (rowid, words) VALUES (:id, :words)"
+            insert = "INSERT INTO keyword (rowid, terms) VALUES (:id, :terms)"
         else:
-            insert = "INSERT INTO keyword (chunk_id, words) VALUES (:id, to_tsvector('english', :words))"
+            insert = "INSERT INTO keyword (chunk_id, terms) VALUES (:id, CAST(:terms AS tsvector))"
         session.execute(text(insert), rows)
 
     def remove(self, session: Session, chunk_ids: Iterable[int]) -> None:
@@ -77,29 +95,60 @@ class Keywords:
             return False
         with self._database.write() as session:
             lock_publishing(session)
-            session.execute(text("DROP TABLE IF EXISTS keyword"))
-            for statement in _SQLITE_CREATE if self._is_sqlite else _POSTGRES_CREATE:
+            drop, create = (_SQLITE_DROP, _SQLITE_CREATE) if self._is_sqlite else (_POSTGRES_DROP, _POSTGRES_CREATE)
+            for statement in (*drop, *create):
                 session.execute(text(statement))
             last = 0
-            while batch := _chunks_after(session, last):
+            while batch := indexed_texts(session, StoredChunk.id > last):
                 self.add(session, batch)
                 last = batch[-1][0]
         return True
+
+    def _find(
+        self, session: Session, sought: Sequence[str], collections: Sequence[int]
+    ) -> dict[str, list[tuple[int, int, int]]]:
+        """Return for each term the (chunk id, count, size in bytes) of these collections' passages that have it."""
+        statement = (
+            text(_SQLITE_FIND if self._is_sqlite else _POSTGRES_FIND)
+            .bindparams(bindparam("sought", expanding=True), bindparam("collections", expanding=True))
+            .columns(column("term", String), column("id", Integer), column("count", Integer), column("size", Integer))
+        )
+        values: dict[str, object] = {"sought": list(sought), "collections": list(collections)}
+        if not self._is_sqlite:
+            values["query"] = " | ".join(f"'{term}'" for term in sought)
+        found: dict[str, list[tuple[int, int, int]]] = {}
+        for term, chunk_id, count, size in session.execute(statement, values):
+            found.setdefault(term, []).append((chunk_id, count, size))
+        return found
+
+    def _stored(self, terms: Iterable[str]) -> str:
+        """Return terms as the database takes them; a tsvector has positions, of which only their number counts."""
+        if self._is_sqlite:
+            return " ".join(terms)
+        counted = Counter(terms)
+        return " ".join(
+            f"'{term}':{','.join(map(str, range(1, 1 + min(count, _MAX_POSITIONS))))}"
+            for term, count in counted.items()
+        )
 
     def _is_whole(self) -> bool:
         key = "rowid" if self._is_sqlite else "chunk_id"
         try:
             with self._database.read() as session:
                 indexed = session.scalar(text(f"SELECT count(*) FROM keyword JOIN chunk ON chunk.id = keyword.{key}"))
-                total = session.scalar(text("SELECT count(*) FROM keyword"))
+                total = session.scalar(text("SELECT count(terms) FROM keyword"))
                 chunks = session.scalar(select(func.count()).select_from(StoredChunk))
-        except DBAPIError:  # the table is missing or cannot be read
+                if self._is_sqlite:
+                    session.execute(text("SELECT doc FROM keyword_term LIMIT 1")).all()
+        except DBAPIError:  # a table is missing, of an earlier version, or cannot be read
             return False
         return bool(indexed == chunks == total)
 
 
-def _chunks_after(session: Session, last: int) -> list[tuple[int, str]]:
-    return [(chunk_id, words) for chunk_id, words in indexed_texts(session, StoredChunk.id > last)]
+def _searched(session: Session, collections: Sequence[int]) -> Searched:
+    size = func.avg(StoredChunk.end - StoredChunk.start)
+    num, mean = session.execute(select(func.count(), size).where(StoredChunk.collection_id.in_(collections))).one()
+    return Searched(num, max(1.0, float(mean or 0)))
 
 
 def indexed_texts(session: Session, *conditions: ColumnElement[bool]) -> list[tuple[int, str]]:

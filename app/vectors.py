@@ -21,6 +21,7 @@ from app.generation import generation, next_generation
 from app.keywords import indexed_texts
 from app.schema import StoredChunk
 from retrieval.embedding import Embedder
+from retrieval.query import Query
 from retrieval.vector_index import IndexDamaged, VectorIndex
 
 log = logging.getLogger(__name__)
@@ -68,9 +69,9 @@ class Vectors:
         everything = len(allowed) == len(snapshot.members)
         return snapshot.index.search(query, k, None if everything else np.concatenate(allowed)), snapshot.generation
 
-    def query_vector(self, query: str) -> NDArray[np.float32] | None:
+    def query_vector(self, query: Query) -> NDArray[np.float32] | None:
         embedder = self._embedder()
-        return embedder.embed([query])[0] if embedder else None
+        return query.vector(embedder.embed(query.texts())) if embedder else None
 
     def refresh(self) -> _Snapshot | None:
         """Make this process's index equal to the rows; None without an embedder."""

@@ -77,7 +77,7 @@ class HashingEmbedder:
 
     def __init__(self, dim: int = 256) -> None:
         self.dim = dim
-        self.fingerprint = f"hashing-1-{dim}"
+        self.fingerprint = f"hashing-2-{dim}"
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dim), np.float32)

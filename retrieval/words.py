@@ -1,6 +1,10 @@
-"""Words as the indexes compare them: case folded, question words left out, lightly stemmed."""
+"""Words as the indexes compare them: case folded, question words left out, stemmed."""
 
 import re
+import threading
+from functools import lru_cache
+
+from snowballstemmer.english_stemmer import EnglishStemmer
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+")
 
@@ -15,31 +19,14 @@ _QUESTION_WORDS = (
 )
 QUESTION_WORDS = frozenset(_QUESTION_WORDS.split())
 
-
-_SUFFIXES = (
-    "izations",
-    "ization",
-    "ements",
-    "ations",
-    "ement",
-    "ation",
-    "ments",
-    "ings",
-    "ment",
-    "ies",
-    "ied",
-    "ing",
-    "als",
-    "ers",
-    "ed",
-    "es",
-    "er",
-    "al",
-    "ly",
-    "s",
-    "e",
-    "y",
+_IDENTIFIER = re.compile(
+    r"§{1,2} ?\d+(?:\.\d+)*|\b(?=[\w./-]*\d)(?=[\w./-]*[^\W\d_])\w+(?:[-/.]\w+)+|\b[A-Z]{2,6} ?\d{2,}\b"
+    r"|\b\d+(?:[-/]\d+)+\b"
 )
+_BETWEEN = re.compile(r"[-/_\s]+")
+# The class in Python and not the factory, which takes a compiled stemmer where one is installed: indexes must agree.
+_ENGLISH = EnglishStemmer()
+_STEMMING = threading.Lock()  # a stemmer holds the word that it works on
 
 
 def words(text: str) -> list[str]:
@@ -54,14 +41,13 @@ def content_words(text: str) -> list[str]:
     return kept or found
 
 
+@lru_cache(1 << 16)
 def stem(word: str) -> str:
-    """Return a crude common beginning of a word's forms: 'reimbursed' and 'reimbursement' give the same."""
-    if word[:1].isdigit() or len(word) < 4:
+    """Return the common beginning of a word's forms (Snowball's English stemmer); a number loses its commas."""
+    if word[:1].isdigit():
         return word.replace(",", "")
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not (suffix == "y" and word[-2] in "aeou"):
-            return _undoubled(word[: -len(suffix)])
-    return word
+    with _STEMMING:
+        return str(_ENGLISH.stemWord(word))
 
 
 def stems(text: str) -> list[str]:
@@ -69,7 +55,20 @@ def stems(text: str) -> list[str]:
     return [stem(word) for word in content_words(text)]
 
 
-def _undoubled(root: str) -> str:
-    """Return 'plan' for 'plann': English doubles a last consonant before -ed and -ing."""
-    doubled = len(root) > 3 and root[-1] == root[-2] and root[-1] not in "aeiouls"
-    return root[:-1] if doubled else root.rstrip("e") if len(root) > 3 else root
+def identifiers(text: str) -> list[str]:
+    """Return what names one thing exactly, in order and in one spelling each: 'RF-2291' and 'RF 2291' give '#rf2291'.
+
+    These are words of letters and digits joined by marks, capitals with a number, numbers joined by marks (dates, file
+    numbers), and section signs with their number.
+    """
+    return ["#" + _BETWEEN.sub("", match.group()).replace("§§", "§").casefold() for match in _IDENTIFIER.finditer(text)]
+
+
+def index_terms(text: str) -> list[str]:
+    """Return what an index keeps of a text: the stem of every word, then its identifiers."""
+    return [*map(stem, words(text)), *identifiers(text)]
+
+
+def query_terms(text: str) -> list[str]:
+    """Return what is looked up for a question, each once, in order: its stems, then its identifiers."""
+    return list(dict.fromkeys([*stems(text), *identifiers(text)]))

@@ -15,6 +15,7 @@ from app.services import Services, open_services
 from app.settings import Settings
 from app.vectors import Vectors
 from retrieval.embedding import HashingEmbedder
+from retrieval.query import Query
 from retrieval.vector_index import read_manifest
 
 QUERY = "how long are invoices kept"
@@ -30,7 +31,7 @@ def index(settings: Settings, folder: Path) -> Path:
 
 def search_by_vector(services: Services, query: str = QUERY) -> list[str]:
     """Return what the dense ranking alone finds, as texts."""
-    vector = services.vectors.query_vector(query)
+    vector = services.vectors.query_vector(Query(query))
     assert vector is not None
     with services.database.read() as session:
         collections = readable_collections(session, services.identity.operator())
@@ -94,18 +95,23 @@ def test_documents_that_came_without_an_embedder_are_embedded_later(settings: Se
 def test_without_an_embedder_there_is_no_dense_ranking(services: Services, tmp_path: Path):
     vectors = Vectors(services.database, lambda: None, tmp_path / "index")
     assert vectors.embed(["some text"]) == ([None], None)
-    assert vectors.query_vector("some text") is None
+    assert vectors.query_vector(Query("some text")) is None
     assert vectors.search(np.zeros(4, np.float32), 3, [1]) == ([], 0)
     vectors.save()
     assert not (tmp_path / "index").exists()
 
 
-@pytest.mark.parametrize("damage", ["DROP TABLE keyword", "DELETE FROM keyword"])
+@pytest.mark.parametrize("damage", ["DROP TABLE keyword", "DELETE FROM keyword", "of an earlier version"])
 def test_a_missing_keyword_index_is_built_again(settings: Settings, index: Path, damage: str):
     with open_services(settings, embedder=HashingEmbedder()) as services:
         operator = services.identity.operator()
         before = ranked_by_words(services, operator)
         with services.database.write() as session:
+            if damage == "of an earlier version":
+                session.execute(text("DROP TABLE keyword"))
+                fts5 = "CREATE VIRTUAL TABLE keyword USING fts5(words, tokenize = 'porter unicode61')"
+                tsvector = "CREATE TABLE keyword (chunk_id integer PRIMARY KEY, words tsvector NOT NULL)"
+                damage = fts5 if services.database.is_sqlite else tsvector
             session.execute(text(damage))
     with open_services(settings, embedder=HashingEmbedder()) as services:
         assert ranked_by_words(services, services.identity.operator()) == before
@@ -115,7 +121,7 @@ def test_a_missing_keyword_index_is_built_again(settings: Settings, index: Path,
 def ranked_by_words(services: Services, user: User) -> list[int]:
     with services.database.read() as session:
         collections = readable_collections(session, user)
-        found = Keywords(services.database).search(session, QUERY, 5, collections)
+        found = Keywords(services.database).search(session, Query(QUERY).terms(), 5, collections)
     assert found and all(score > 0 for _, score in found)
     return [chunk_id for chunk_id, _ in found]
 
@@ -125,7 +131,7 @@ def test_words_are_stemmed_and_only_readable_collections_are_ranked(services: Se
     keywords = Keywords(services.database)
     with services.database.read() as session:
         collections = readable_collections(session, operator)
-        assert keywords.search(session, "keeping an invoice", 5, collections)
-        assert keywords.search(session, "invoices", 5, []) == []
-        assert keywords.search(session, "invoices", 5, [999]) == []
+        assert keywords.search(session, Query("keeping an invoice").terms(), 5, collections)
+        assert keywords.search(session, Query("invoices").terms(), 5, []) == []
+        assert keywords.search(session, Query("invoices").terms(), 5, [999]) == []
         assert keywords.search(session, "?!", 5, collections) == []
