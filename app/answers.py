@@ -5,7 +5,7 @@ from the rows, under the reader's permissions of that moment: what was removed o
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.access import readable_collections
 from app.context import NumberedPassage, PastTurn, heading_line
-from app.records import AnswerRecord, Citation, EvidencePassage, User, WorkedLine
+from app.records import AnswerRecord, Citation, EvidencePassage, TokenCounts, User, WorkedLine
 from app.schema import DocumentVersion, StoredDocument, StoredMessage
 from reasoning_core.prompt import Passage
 from reasoning_core.response import REFUSAL, Response
@@ -49,6 +49,7 @@ class StoredAnswer:
     generation: int
     timings_ms: dict[str, float]
     confidence: float | None = None
+    tokens: TokenCounts = field(default_factory=TokenCounts)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,6 +71,7 @@ class StoredAnswer:
             generation=value["generation"],
             timings_ms=dict(value["timings_ms"]),
             confidence=value.get("confidence"),
+            tokens=TokenCounts(**value.get("tokens", {})),
         )
 
 
@@ -147,6 +149,7 @@ def _record(row: StoredMessage, answer: StoredAnswer, versions: Mapping[int, Rea
         index_generation=answer.generation,
         timings_ms=answer.timings_ms,
         confidence=answer.confidence,
+        tokens=answer.tokens,
     )
 
 

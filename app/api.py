@@ -12,10 +12,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 
 from app.api_chat import chat_routes
+from app.api_core import core_routes
 from app.api_documents import document_routes
 from app.errors import AppError, NotAllowed
+from app.event_stream import error_body
 from app.metrics import registry_of
 from app.services import Services
 
@@ -26,10 +29,12 @@ def create_api(services: Services) -> FastAPI:
     """Return the application with the routes under /v1, /healthz, /readyz and /metrics."""
     api = FastAPI(title="Precept", openapi_url=None, docs_url=None, redoc_url=None)
     api.include_router(chat_routes(services))
+    api.include_router(core_routes(services))
     api.include_router(document_routes(services))
     _add_health(api, services)
     api.add_exception_handler(AppError, _refused)
     api.add_exception_handler(RequestValidationError, _malformed)
+    api.add_exception_handler(HTTPException, _unroutable)
     api.add_exception_handler(Exception, _unforeseen)
     return api
 
@@ -45,7 +50,7 @@ def _add_health(api: FastAPI, services: Services) -> None:
     def ready() -> JSONResponse:
         """Ready to answer: the database can be read and a core is there."""
         parts: dict[str, str] = {}
-        for name, check in (("database", services.database.ping), ("core", lambda: services.cores.serving)):
+        for name, check in (("database", services.database.ping), ("core", services.core.check)):
             try:
                 check()
                 parts[name] = "ok"
@@ -65,32 +70,48 @@ def _add_health(api: FastAPI, services: Services) -> None:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def error_document(status: int, code: str, message: str, error_id: str | None = None) -> JSONResponse:
+def error_document(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    error_id: str | None = None,
+    param: str | None = None,
+    retry_after_s: int | None = None,
+) -> JSONResponse:
     """Return an error in OpenAI's shape; `id` finds it in the log."""
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"message": message, "type": kind, "param": None, "code": code}
-    headers = (
-        {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status in (429, 503) else None
-    )
+    body = error_body(status, code, message, param)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
     return JSONResponse({"error": body | ({"id": error_id} if error_id else {})}, status, headers=headers)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
-    return error_document(error.status, error.code, str(error))
+    return error_document(error.status, error.code, str(error), retry_after_s=error.retry_after_s)
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body")
-    return error_document(400, "invalid_request", f"{place or 'The request'}: {first['msg']}.")
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return error_document(400, "invalid_request", f"{place or 'The request'}: {reason}.", param=place or None)
+
+
+async def _unroutable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"{request.method} {request.url.path}: {error.detail}."
+    return error_document(error.status_code, "invalid_request", message)
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     error_id = secrets.token_hex(4)
     log.error("%s %s failed", request.method, request.url.path, exc_info=error, extra={"error_id": error_id})
-    return error_document(500, "error", f"Something went wrong (error {error_id}); the log says more.", error_id)
+    return error_document(
+        500, "error", f"Something went wrong (error {error_id}); the log says more.", error_id=error_id
+    )
 
 
 def _is_local(request: Request) -> bool:

@@ -5,58 +5,22 @@ the finished answer. Beside the protocol's fields stand `citations`, `working`, 
 latter back to follow up. Without it, earlier messages of the request are the conversation.
 """
 
-import json
 import threading
-import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict
-from itertools import pairwise
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator, Generator
+from contextlib import closing
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, Field
-from starlette.concurrency import iterate_in_threadpool
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from app.callers import caller_with
-from app.errors import InvalidRequest, NotFound
-from app.records import Answered, AnswerRecord, ChatEvent, User
+from app.completion import MODEL, CompletionRequest, Reply
+from app.errors import NotFound
+from app.event_stream import Attended, event_stream, new_threads
+from app.records import Answered, AnswerRecord, ChatEvent, Stage, User
 from app.services import Services
-
-MODEL = "precept"
-_MAX_MESSAGES = 200
-_WORDS_PER_CHUNK = 8
-
-
-class Part(BaseModel):
-    """One part of a message; only text is understood."""
-
-    type: str
-    text: str = ""
-
-
-class ChatMessage(BaseModel):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part] | None = None
-
-    @property
-    def text(self) -> str:
-        if isinstance(self.content, list):
-            if unknown := next((part.type for part in self.content if part.type != "text"), None):
-                raise InvalidRequest(f"A message part of type {unknown!r} cannot be read: send text.")
-            return "\n".join(part.text for part in self.content)
-        return self.content or ""
-
-
-class Completion(BaseModel):
-    """A request for an answer; fields of the protocol that do not apply are ignored."""
-
-    model: str
-    messages: list[ChatMessage] = Field(min_length=1, max_length=_MAX_MESSAGES)
-    stream: bool = False
-    n: int = 1
-    conversation: str | None = None
-    collection: str | None = None
 
 
 class Opinion(BaseModel):
@@ -68,6 +32,7 @@ def chat_routes(services: Services) -> APIRouter:
     routes = APIRouter(prefix="/v1")
     caller = caller_with(services.keys, "chat")
     caller_type = Annotated[User, Depends(caller)]
+    threads = new_threads()
 
     @routes.get("/models", dependencies=[Depends(caller)])
     def models() -> dict[str, Any]:
@@ -79,19 +44,19 @@ def chat_routes(services: Services) -> APIRouter:
         return _model()
 
     @routes.post("/chat/completions")
-    def complete(request: Completion, user: caller_type) -> Response:
-        _check_model(request.model)
-        if request.n != 1:
-            raise InvalidRequest(f"n is {request.n}: one answer is given to one question.")
-        question, said = _question(request)
+    async def complete(body: CompletionRequest, request: Request, user: caller_type) -> Response:
+        _check_model(body.model)
+        body.check()
+        question, said = body.question()
         cancel = threading.Event()
-        events = services.chat.ask(user, question, request.conversation, request.collection, cancel, said)
-        first = next(events)  # refusals come before the first event, while a status can still be sent
-        if request.stream:
-            headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-            return StreamingResponse(_stream(events, cancel), media_type="text/event-stream", headers=headers)
-        record = next(event.record for event in (first, *events) if isinstance(event, Answered))
-        return JSONResponse(_completion(record))
+        events = services.chat.ask(user, question, body.conversation, body.collection, cancel, said)
+        answer = Attended(_without_stages(events), request, cancel, threads)
+        if body.stream:
+            await answer.begun()
+            return event_stream(_chunks(answer, body, services))
+        *_, last = [event async for event in answer]
+        assert isinstance(last, Answered), "an answer ends with its record"
+        return JSONResponse((await _reply(body, last.record, services)).whole())
 
     @routes.post("/answers/{answer_id}/feedback", status_code=204)
     def rate(answer_id: int, opinion: Opinion, user: caller_type) -> None:
@@ -100,65 +65,29 @@ def chat_routes(services: Services) -> APIRouter:
     return routes
 
 
-def _question(request: Completion) -> tuple[str, list[tuple[str, str]]]:
-    """Return the last message, and the exchanges before it; system messages change nothing here."""
-    spoken = [message for message in request.messages if message.role in ("user", "assistant")]
-    if not spoken or spoken[-1].role != "user":
-        raise InvalidRequest("The last message is not the user's: end the messages with the question.")
-    pairs = pairwise(spoken)
-    said = [(a.text, b.text) for a, b in pairs if (a.role, b.role) == ("user", "assistant")]
-    return spoken[-1].text, said if request.conversation is None else []
+def _without_stages(events: Generator[ChatEvent, None, None]) -> Generator[ChatEvent, None, None]:
+    """Yield what the core has said, so that the first event comes when a core has taken the question."""
+    with closing(events):
+        yield from (event for event in events if not isinstance(event, Stage))
 
 
-async def _stream(events: Iterator[ChatEvent], cancel: threading.Event) -> AsyncIterator[str]:
-    """Yield server-sent events; a client that goes away cancels the answer."""
-    try:
-        async for event in iterate_in_threadpool(events):
-            if isinstance(event, Answered):
-                for chunk in _chunks(event.record):
-                    yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
-            else:
-                yield ": reading\n\n"
-        yield "data: [DONE]\n\n"
-    finally:
-        cancel.set()
+async def _chunks(
+    answer: Attended[ChatEvent], body: CompletionRequest, services: Services
+) -> AsyncIterator[dict[str, Any] | None]:
+    async for event in answer:
+        if not isinstance(event, Answered):
+            yield None
+            continue
+        for chunk in (await _reply(body, event.record, services)).chunks(wants_usage=body.wants_usage):
+            yield chunk
 
 
-def _chunks(record: AnswerRecord) -> Iterator[dict[str, Any]]:
-    words = record.text.split(" ")
-    pieces = [" ".join(words[i : i + _WORDS_PER_CHUNK]) for i in range(0, len(words), _WORDS_PER_CHUNK)]
-    head = _head(record, "chat.completion.chunk")
-    yield head | {"choices": [_choice({"role": "assistant", "content": ""}, None)]}
-    for index, piece in enumerate(pieces):
-        yield head | {"choices": [_choice({"content": piece if index == 0 else f" {piece}"}, None)]}
-    yield head | _beside(record) | {"choices": [_choice({}, "stop")]}
+async def _reply(body: CompletionRequest, record: AnswerRecord, services: Services) -> Reply:
+    def cut(text: str, tokens: int) -> str:
+        tokenizer = services.core().tokenizer
+        return tokenizer.decode(tokenizer.encode(text)[:tokens]).rstrip("\ufffd")
 
-
-def _choice(delta: dict[str, str], finish_reason: str | None) -> dict[str, Any]:
-    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
-
-
-def _completion(record: AnswerRecord) -> dict[str, Any]:
-    message = {"role": "assistant", "content": record.text, "refusal": None}
-    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-    return _head(record, "chat.completion") | _beside(record) | {"choices": choices}
-
-
-def _head(record: AnswerRecord, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{record.id}", "object": kind, "created": int(time.time()), "model": MODEL}
-
-
-def _beside(record: AnswerRecord) -> dict[str, Any]:
-    return {
-        "conversation": record.conversation,
-        "kind": record.kind,
-        "verified": record.verified,
-        "problems": list(record.problems),
-        "citations": [asdict(citation) for citation in record.citations],
-        "working": [asdict(line) for line in record.working],
-        "core": record.core,
-        "timings_ms": record.timings_ms,
-    }
+    return await run_in_threadpool(Reply.to, body, record, cut)
 
 
 def _model() -> dict[str, Any]:

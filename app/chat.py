@@ -20,17 +20,18 @@ from app.citations import verified_spans, without_unverified
 from app.context import NumberedPassage, Numbering, PastTurn, fitting, prompt_turns, select
 from app.conversations import new_conversation, owned_conversation
 from app.database import Database, utc_now
-from app.errors import Busy, Conflict, InvalidRequest, TooLarge
+from app.errors import Busy, Conflict, InvalidRequest, TooLarge, Unavailable
 from app.identity import current_user
 from app.jobs import is_gone, this_process
 from app.names import clean_text
-from app.records import Answered, AnswerRecord, ChatEvent, Hit, Permission, Stage, User, WorkedLine
+from app.records import Answered, AnswerRecord, ChatEvent, Hit, Permission, Stage, TokenCounts, User, WorkedLine
 from app.schema import StoredMessage
 from app.search import Search
 from app.settings import Settings
 from reasoning_core.engine import BusyError, ContextOverflow
 from reasoning_core.prompt import Passage, Turn
 from reasoning_core.reader import Answer, ReaderEvent
+from reasoning_core.remote import CoreRefused, CoreUnreachable
 from reasoning_core.response import Response
 
 _LONGEST_ANSWER = timedelta(minutes=15)
@@ -69,7 +70,7 @@ class Chat:
         collection: str | None = None,
         cancel: threading.Event | None = None,
         said: Sequence[tuple[str, str]] = (),
-    ) -> Iterator[ChatEvent]:
+    ) -> Generator[ChatEvent, None, None]:
         """Answer a question, in a new conversation where none is named; the last event is always `Answered`.
 
         `said` are questions and answers that a program brings along in place of a stored conversation. Set `cancel`,
@@ -169,7 +170,12 @@ class Chat:
                 else:
                     yield from chat_events(asked, event, numbering)
         except BusyError as error:
-            raise Busy("The core is answering as many questions as it can: try again in a moment.") from error
+            wait = f"try again in {error.retry_after_s} s"
+            raise Busy(f"The core is answering as many questions as it can: {wait}.", error.retry_after_s) from error
+        except CoreRefused as refusal:
+            raise InvalidRequest(f"{refusal}.") from refusal
+        except CoreUnreachable as error:
+            raise Unavailable(f"{error}.") from error
         assert answer is not None, "a reader's last event is an Answer"
         yield Stage("checking")
         return self._store(asked, answer, numbering, shown)
@@ -204,6 +210,7 @@ class Chat:
                 generation=asked.generation,
                 timings_ms=asked.timings_ms(),
                 confidence=answer.confidence,
+                tokens=TokenCounts(answer.prompt_tokens, answer.cached_tokens, answer.new_tokens),
             )
             record = _keep(session, actor, asked, stored)
         asked.is_stored = True

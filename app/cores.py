@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 import tempfile
-import threading
 from pathlib import Path
 
 from sqlalchemy import select
@@ -21,8 +20,6 @@ from app.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from app.records import CoreEntry, Permission, User
 from app.schema import ImportedCore, Promotion
 from reasoning_core.checkpoint import CheckpointDamaged, default_core_folder, file_sha256, load_checkpoint
-from reasoning_core.engine import Engine
-from reasoning_core.reader import Reader
 
 DEFAULT = "default"
 _WEIGHTS = "model.safetensors"
@@ -119,27 +116,6 @@ class Cores:
         if entry is None:
             raise NotFound(f"There is no core {name!r}: 'precept cores list' names them.")
         return entry
-
-
-class ServingReader:
-    """Opens the core that serves, on the first question and again after a promotion."""
-
-    def __init__(self, cores: Cores) -> None:
-        self._cores = cores
-        self._lock = threading.Lock()
-        self._opened: tuple[CoreEntry, Reader] | None = None
-
-    def __call__(self) -> Reader:
-        """Raises Unavailable where there is no core, or its files are damaged."""
-        serving = self._cores.serving
-        with self._lock:
-            if self._opened is None or self._opened[0] != serving:
-                try:
-                    checkpoint = load_checkpoint(serving.path)
-                except CheckpointDamaged as damage:
-                    raise Unavailable(f"The core {serving.name!r} cannot be opened: {damage}.") from damage
-                self._opened = serving, Reader(Engine(checkpoint))
-            return self._opened[1]
 
 
 def _require(actor: User | None) -> None:

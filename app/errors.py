@@ -20,6 +20,8 @@ class AppError(Exception):
 
     status = 500
     code = "error"
+    retry_after_s: int | None = None
+    """When to try again, where that may help."""
 
 
 class InvalidRequest(AppError):
@@ -54,13 +56,19 @@ class Conflict(AppError):
 
 class TooManyAttempts(AppError):
     status = 429
+    retry_after_s = 5
     code = "too_many_attempts"
 
 
 class Unavailable(AppError):
     status = 503
+    retry_after_s = 5
     code = "unavailable"
 
 
 class Busy(Unavailable):
     code = "busy"
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

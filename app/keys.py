@@ -14,7 +14,7 @@ from app.passwords import new_token, token_sha256
 from app.records import KeyEntry, User
 from app.schema import ApiKey, UserAccount
 
-SCOPES = ("chat", "search", "documents.read", "documents.write")
+SCOPES = ("chat", "search", "documents.read", "documents.write", "core")
 _PREFIX = "precept_"
 _MAX_DAYS = 3650
 

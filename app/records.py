@@ -177,6 +177,15 @@ class EvidencePassage:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """What the try that became the answer has cost; `cached` tokens of the prompt were not computed again."""
+
+    prompt: int = 0
+    cached: int = 0
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerRecord:
     """An answer as it is stored and shown; `kind` is answer, refusal, question, quotation or stopped.
 
@@ -199,6 +208,7 @@ class AnswerRecord:
     index_generation: int
     timings_ms: dict[str, float] = field(default_factory=dict)
     confidence: float | None = None
+    tokens: TokenCounts = field(default_factory=TokenCounts)
 
 
 @dataclass(frozen=True, slots=True)

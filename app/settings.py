@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     window_chars: int = Field(default=240, ge=40)
     history_chars: int = Field(default=3600, ge=0)
     metrics_token: SecretStr | None = None
+    core_url: str | None = None
+    core_key: SecretStr | None = None
+    core_model: str | None = None
+    core_folder: Path | None = None
+    core_deadline_s: float = Field(default=120.0, gt=0)
 
     @classmethod
     def settings_customise_sources(

@@ -78,6 +78,11 @@ class Generation:
         return self._usage() if callable(self._usage) else self._usage
 
     @property
+    def log_probabilities(self) -> Sequence[float]:
+        """Those of the tokens read so far, at temperature 1 and before any guide; empty where they are not told."""
+        return self._log_probabilities
+
+    @property
     def confidence(self) -> float | None:
         """The geometric mean of the probabilities of the tokens so far; None where the core does not tell them."""
         known = self._log_probabilities

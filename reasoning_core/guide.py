@@ -8,6 +8,7 @@ or computed. Everything else (which words, which comparison, which verdict) is t
 
 import re
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 from reasoning_core.tokenizer import CoreTokenizer
 from reasoning_core.working import calculate, parse_quote, spellings
@@ -43,6 +44,15 @@ class WorkingGuide:
         fused = {token for piece, token in self._pieces.items() if piece.startswith('"') and piece != '"'}
         self._line_starts = [token for token in range(tokenizer.vocabulary_size) if token not in fused]
         self._line_ends = [self._pieces["\n"], tokenizer.work_end_id]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What, beside the tokenizer, makes this guide again, as JSON."""
+        return {
+            "passages": {str(n): text for n, text in self._passages.items()},
+            "questions": None if self._questions is None else list(self._questions),
+            "must_work": self._must_work,
+        }
 
     def allowed(self, generated: Sequence[int]) -> Sequence[int] | None:
         """Return the ids that may come next, or None where anything may."""

@@ -95,10 +95,21 @@ class CoreTokenizer:
         Raises:
             ValueError: not a tokenizer, or one without our special tokens.
         """
-        text = path.read_text(encoding="utf-8")
+        return cls.from_json(path.read_text(encoding="utf-8"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "CoreTokenizer":
+        """Read what `to_json` wrote, which is also what tokenizer.json holds.
+
+        Raises:
+            ValueError: not a tokenizer, or one without our special tokens.
+        """
         if not isinstance(values := json.loads(text), dict) or "model" not in values:
-            raise ValueError(f"{path.name} is not a tokenizer")
+            raise ValueError("this is not a tokenizer")
         return cls(Tokenizer.from_str(text))
+
+    def to_json(self) -> str:
+        return str(self._tokenizer.to_str())
 
     def with_characters(self, characters: str) -> "CoreTokenizer":
         """Return a tokenizer in which these characters are whole tokens too; all others keep their ids."""

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from app.cores import DEFAULT, ServingReader
+from app.cores import DEFAULT
 from app.errors import AppError, Conflict, InvalidRequest, NotAllowed, NotFound, Unavailable
 from app.records import Answered, User
 from app.services import Services, open_services
+from app.serving import LocalCore, ServingReader
 from app.settings import Settings
 from reasoning_core.checkpoint import save_checkpoint
 from reasoning_core.engine import Engine
@@ -75,7 +76,7 @@ def test_a_core_that_is_not_there_cannot_serve(services: Services):
 
 
 def test_a_promotion_takes_effect_with_the_next_question(services: Services, checkpoint: Path):
-    reader = ServingReader(services.cores)
+    reader = ServingReader(LocalCore(services.cores))
     services.cores.import_(checkpoint)
     services.cores.import_(write_core(checkpoint.parent / "acme-2", 2))
     services.cores.promote("acme-1")
@@ -90,7 +91,7 @@ def test_a_core_damaged_after_its_import_is_said_so(services: Services, checkpoi
     services.cores.promote("acme-1")
     (entry.path / "model.safetensors").write_bytes(b"overwritten")
     with pytest.raises(Unavailable, match="acme-1"):
-        ServingReader(services.cores)()
+        ServingReader(LocalCore(services.cores))()
 
 
 def test_whatever_a_real_core_says_is_verified_or_not_shown_as_such(settings: Settings, folder: Path):
