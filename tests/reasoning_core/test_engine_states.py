@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from reasoning_core.attention import AttentionView
+from reasoning_core.cache_pool import CachePool
 from reasoning_core.checkpoint import Checkpoint
 from reasoning_core.decoding import Decoder
 from reasoning_core.layout import Layout, Span, SpanKind, lay_out
@@ -38,7 +39,10 @@ from tests.reasoning_core.tiny import relative_error, tiny_checkpoint, tiny_conf
 EOA = 11
 MOST_TOKENS = 40
 MOST_REQUESTS = 4
-SHAPE = {"H_cycles": 1, "L_cycles": 2, "max_position_embeddings": MOST_TOKENS}
+# The head of 16 is computed by the fused pass, once that is compiled; the smaller one never is.
+SHAPES = [
+    {"H_cycles": 1, "L_cycles": 2, "head_dim": head_dim, "max_position_embeddings": MOST_TOKENS} for head_dim in (8, 16)
+]
 ROUNDING = 2e-5
 
 NUMBERS = st.integers(0, 7)
@@ -48,13 +52,16 @@ WISHES = st.builds(Sampling, st.sampled_from([0.0, 0.0, 0.3, 1.5]), st.integers(
 
 
 @cache
-def served(layout: Layout, seed: int) -> Checkpoint:
-    return tiny_checkpoint(layout, seed, **SHAPE)
+def served(layout: Layout, seed: int) -> tuple[Checkpoint, Decoder]:
+    checkpoint = tiny_checkpoint(layout, seed, **SHAPES[seed])
+    decoder = Decoder(checkpoint.model)
+    decoder.warm_up()
+    return checkpoint, decoder
 
 
 @cache
 def oracle(layout: Layout, seed: int) -> HrmTextCore:
-    return tiny_model(tiny_config(layout, **SHAPE), seed)
+    return tiny_model(tiny_config(layout, **SHAPES[seed]), seed)
 
 
 class OnlyEven:
@@ -132,14 +139,15 @@ class Company(RuleBasedStateMachine):
 
     @initialize(
         layout=st.sampled_from(Layout),
+        seed=st.integers(0, 1),
         caches=st.integers(1, 3),
         sessions=st.integers(1, 3),
         drafted=st.sampled_from([0, 16]),
         prompt=PROMPTS,
     )
-    def open(self, layout, caches, sessions, drafted, prompt):
+    def open(self, layout, seed, caches, sessions, drafted, prompt):
         self.caches, self.sessions, self.drafted = caches, sessions, drafted
-        self.swap(layout, 0)
+        self.swap(layout, seed)
         self.send(0, prompt, Sampling(max_new_tokens=4), guided=False)
 
     @rule(number=NUMBERS, prompt=PROMPTS, sampling=WISHES, guided=st.booleans())
@@ -210,11 +218,11 @@ class Company(RuleBasedStateMachine):
     @rule(layout=st.sampled_from(Layout), seed=st.integers(0, 1))
     def swap(self, layout, seed):
         """Let another core serve; answers that run finish on the one that they began with."""
-        recorder = Recorder(Decoder(served(layout, seed).model))
-        size = ByHand(served(layout, seed)).pool.bytes_for(1)
+        checkpoint, decoder = served(layout, seed)
+        recorder = Recorder(decoder)
         desk = ByHand(
-            served(layout, seed),
-            budget_bytes=self.caches * size,
+            checkpoint,
+            budget_bytes=self.caches * CachePool(decoder.new_cache, 0).bytes_for(1),
             max_sessions=self.sessions,
             decoder=recorder,
             drafted_tokens=self.drafted,
@@ -310,4 +318,4 @@ def test_no_history_of_requests_makes_an_answer_differ_from_a_full_forward():
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_no_long_history_of_requests_does_either():
-    run_company(dialogues=2000, steps=50)
+    run_company(dialogues=2000, steps=30)
