@@ -126,12 +126,16 @@ def _decoded(value: str) -> str:
 
 
 def _deeper(text: str, depth: int) -> str:
-    """Return Markdown with its headings `depth` levels further down, code left as it is."""
+    """Return Markdown with its outermost headings one level below `depth` and the others as far below; code stays."""
     lines = text.split("\n")
+    marked: list[tuple[int, re.Match[str]]] = []
     fenced = False
     for number, line in enumerate(lines):
         fenced ^= line.lstrip("> ").startswith("```")
         if not fenced and (match := _HEADING.match(line)):
-            marks = "#" * min(len(match[1]) + depth, 6)
-            lines[number] = line[: match.start(1)] + marks + line[match.end(1) :]
+            marked.append((number, match))
+    outermost = min((len(match[1]) for _, match in marked), default=1)
+    for number, match in marked:
+        marks = "#" * min(len(match[1]) + depth + 1 - outermost, 6)
+        lines[number] = lines[number][: match.start(1)] + marks + lines[number][match.end(1) :]
     return "\n".join(lines)

@@ -1,22 +1,19 @@
 """PDF to Markdown: lines in reading order, joined to paragraphs, headings found by size, weight and numbering."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from retrieval.markup import PAGE_BREAK, Parsed, Refused, heading, one_line
+from retrieval.pdf_flow import flow_of, starts_item
+from retrieval.pdf_headings import Headings
 from retrieval.pdf_page import Line, page_lines
 
 MAX_PAGES = 3000
 
 _BULLET = re.compile(r"^[•‣◦▪●○■\uf0b7\uf0a7–]\s*")
-_ITEM = re.compile(r"^(?:- |[•‣◦▪●○■]|\d{1,2}(?:\.\d{1,2})+\.?\s|\(?(?:\d{1,3}|[A-Za-z]|[ivxlc]{1,5})[.)]\s)")
-_NUMBERED = re.compile(
-    r"^(?:(?:section|article|chapter|part|annex|appendix)\s+)?\d{1,2}(?:\.\d{1,2})*\.?\s+[A-Z]", re.I
-)
 _NO_TITLE = re.compile(r"^\W*(?:anonymous|untitled|unnamed|title|document\d*)?\W*$|^microsoft |\.\w{2,5}$", re.I)
 
 
@@ -55,13 +52,16 @@ def _declared_title(document: pypdfium2.PdfDocument) -> str:
 
 
 def _without_running_heads(lines: Sequence[Line], num_pages: int) -> list[Line]:
-    """Drop lines in the margins that at least half the pages have at the same height, their numbers aside."""
+    """Drop lines in the margins that several pages (of a long document, a twelfth) have at the same height.
+
+    Their numbers may differ; a twelfth, since many running heads name the chapter.
+    """
     if num_pages < 3:
         return list(lines)
     pages: dict[tuple[str, int], set[int]] = {}
     for line in lines:
         pages.setdefault(_place(line), set()).add(line.page)
-    often = max(3, num_pages // 2)
+    often = max(3, num_pages // 12)
     return [line for line in lines if not (line.at_edge and len(pages[_place(line)]) >= often)]
 
 
@@ -71,95 +71,23 @@ def _place(line: Line) -> tuple[str, int]:
 
 def _markdown(lines: Sequence[Line]) -> tuple[str, str]:
     """Return the text, with a page break where each page starts, and the first heading."""
-    levels = _heading_levels(lines)
-    right_edge = _usual_right_edge(lines)
+    flow, headings = flow_of(lines), Headings(lines)
     parts: list[str] = []
-    headings: list[str] = []
-    previous, above = None, 0
-    for line in lines:
+    first_heading = ""
+    previous, above, in_list = None, 0, False
+    for line in flow.merged_headings(lines, headings.levels):
         text = _BULLET.sub("- ", line.text)
-        level = levels.get(_looks(line), 0) if _may_head(line) else 0
-        if previous and level and level == above and _same_heading(previous, line, right_edge):
-            space, words = " ", text
-            headings[-1] += f" {text}"
-        else:
-            space = _space(previous, line, right_edge) if previous and not (level or above) else "\n\n"
-            words = heading(level, text) if level else text
-            headings += [text] if level else []
+        level = headings.level(line)
+        apart = previous is None or level or above
+        space = "\n\n" if previous is None or apart else flow.space(previous, line, in_list=in_list)
+        hyphen = "-" if previous and previous.broken_word and space else ""
         turned = previous is None or previous.page != line.page
-        parts += [space if previous else "", PAGE_BREAK if turned else "", words]
+        parts += [
+            hyphen + space if previous else "",
+            PAGE_BREAK if turned else "",
+            heading(level, text) if level else text,
+        ]
+        first_heading = first_heading or (text if level else "")
+        in_list = not level and (starts_item(line) or (in_list and space in (" ", "")))
         previous, above = line, level
-    return "".join(parts) + "\n", "".join(headings[:1])
-
-
-def _space(previous: Line, line: Line, right_edge: float) -> str:
-    """Return what stands between two lines that are no headings."""
-    if line.is_table or previous.is_table:
-        return "\n\n"
-    if previous.broken_word and line.text[:1].islower():
-        return ""
-    if _follows(previous, line, right_edge):
-        return " "
-    return "\n" if _near(previous, line) else "\n\n"
-
-
-def _looks(line: Line) -> tuple[float, bool]:
-    return line.size, line.bold
-
-
-def _may_head(line: Line) -> bool:
-    text = line.text
-    return (
-        not line.is_table
-        and 2 < len(text) <= 120
-        and sum(map(str.isalpha, text)) >= 3
-        and not text.endswith((".", ",", ";", ":"))
-    )
-
-
-def _heading_levels(lines: Sequence[Line]) -> dict[tuple[float, bool], int]:
-    """Return the level of each look (size, weight) that is larger than the body's, or as large and bold.
-
-    A look that covers a good part of the text is no heading, however large.
-    """
-    weight: Counter[tuple[float, bool]] = Counter()
-    for line in lines:
-        if not line.is_table:
-            weight[_looks(line)] += len(line.text)
-    total = sum(weight.values())
-    if not total:
-        return {}
-    body = max(weight, key=lambda look: (weight[look], look))
-    larger = [look for look in weight if look[0] >= body[0] * 1.12 and weight[look] < 0.25 * total]
-    bolder = [look for look in weight if look[1] and not body[1] and body[0] * 0.95 <= look[0] < body[0] * 1.12]
-    ranked = sorted(larger, key=lambda look: (-look[0], not look[1]))
-    ranked += sorted((look for look in bolder if weight[look] < 0.2 * total), key=lambda look: -look[0])
-    return {look: min(rank, 4) for rank, look in enumerate(ranked, start=1)}
-
-
-def _usual_right_edge(lines: Sequence[Line]) -> float:
-    edges = sorted(line.right for line in lines if len(line.text) > 40)
-    return edges[int(len(edges) * 0.8)] if edges else 0.0
-
-
-def _same_heading(previous: Line, line: Line, right_edge: float) -> bool:
-    """Say whether a heading goes on in a second line: alike, close, after a line that is nearly full, not numbered."""
-    if _looks(previous) != _looks(line) or not _near(previous, line) or _NUMBERED.match(line.text):
-        return False
-    return previous.right - previous.left > 0.5 * right_edge
-
-
-def _near(previous: Line, line: Line) -> bool:
-    gap = previous.bottom - line.top
-    return previous.page == line.page and -line.size < gap < 0.7 * line.size
-
-
-def _follows(previous: Line, line: Line, right_edge: float) -> bool:
-    """Say whether `line` goes on with the paragraph of `previous`: a full line before it, no item or gap between."""
-    if _ITEM.match(line.text) or _looks(previous)[0] != _looks(line)[0]:
-        return False
-    if previous.right < right_edge * 0.82 and not line.text[:1].islower():
-        return False
-    if previous.page != line.page:
-        return line.text[:1].islower() and not previous.text.endswith((".", "!", "?", ":"))
-    return _near(previous, line)
+    return "".join(parts) + "\n", first_heading

@@ -99,6 +99,7 @@ class _Reading:
         self._grids = grids
 
     def lines(self, characters: Sequence[_Character]) -> list[Line]:
+        self._grids = [grid for grid in self._grids if self._holds_table(grid, characters)]
         found: list[Line | Grid] = []
         cells: dict[Grid, dict[tuple[int, int], list[_Character]]] = {}
         line: list[_Character] = []
@@ -116,12 +117,24 @@ class _Reading:
                 cell = self._cell_of(grid, character, cells.setdefault(grid, {}))
                 cell.append(character)
                 continue
+            if line and line[-1].code in SOFT_HYPHENS and character.top < line[0].bottom:
+                found += self._line(line)  # pdfium writes no line end behind a hyphen
+                line = []
             line.append(character)
             if character.code == 0x0A:
                 found += self._line(line)
                 line = []
         found += self._line(line)
         return [self._table(entry, cells[entry]) if isinstance(entry, Grid) else entry for entry in found]
+
+    def _holds_table(self, grid: Grid, characters: Sequence[_Character]) -> bool:
+        """Say whether words stand in more than one row and column; else the lines are a frame around plain text."""
+        places = {
+            grid.place((character.left + character.right) / 2, (character.top + character.bottom) / 2)
+            for character in characters
+            if character.printed and self._grid_of(character) is grid
+        }
+        return all(len(set(numbers)) > 1 for numbers in zip(*places, strict=True)) if places else False
 
     def _grid_of(self, character: _Character) -> Grid | None:
         x, y = (character.left + character.right) / 2, (character.top + character.bottom) / 2
@@ -142,10 +155,7 @@ class _Reading:
         rows = [["" for _ in range(grid.num_columns)] for _ in range(grid.num_rows)]
         for (row, column), characters in cells.items():
             rows[row][column] = one_line(_joined(characters))
-        filled = [row for row in rows if any(row)]
-        is_table = len(filled) > 1 and sum(any(row[column] for row in filled) for column in range(grid.num_columns)) > 1
-        text = table(filled) if is_table else "\n".join(" ".join(filter(None, row)) for row in filled)
-        return Line(text, self._number, False, 0.0, False, grid.top, grid.bottom, (), is_table=True)
+        return Line(table(rows), self._number, False, 0.0, False, grid.top, grid.bottom, (), is_table=True)
 
     def _line(self, characters: Sequence[_Character]) -> list[Line]:
         printed = [character for character in characters if character.printed]
