@@ -2,19 +2,22 @@
 
 Chunks tile the text: the first starts at byte 0, each starts where the one before ends, the last ends at the last
 byte. Offsets count bytes of the text in UTF-8. A sentence, list item or table row is cut only when it is longer than
-a chunk may be, and a heading begins a chunk.
+a chunk may be, and a heading begins a chunk. A chunk that begins inside a table has the names of the columns behind
+the last of its headings, since the row that names them is in another chunk.
 """
 
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from retrieval.sentences import Unit, UnitKind, units
+from retrieval.sentences import Unit, UnitKind, table_headers, units
 
 MAX_CHARS = 900
+_MAX_COLUMN_CHARS = 160
 
 _HEADING_MARKS = re.compile(r"^#{1,6}\s+|\s+#+\s*$|\n.*$|\{[#:.][^}]*\}\s*$|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
+_CELL_END = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -36,6 +39,7 @@ class _Piece:
     end: int
     kind: UnitKind
     headings: tuple[str, ...]
+    columns: str  # the names over a table's row
 
 
 def chunk(text: str, title: str) -> list[Chunk]:
@@ -46,7 +50,7 @@ def chunk(text: str, title: str) -> list[Chunk]:
     for group in _grouped(pieces):
         part = text[group[0].start : group[-1].end]
         size = len(part.encode())
-        chunks.append(Chunk(byte, byte + size, group[-1].headings, part))
+        chunks.append(Chunk(byte, byte + size, _with_columns(group[-1].headings, group[0].columns), part))
         byte += size
     return chunks
 
@@ -56,21 +60,35 @@ def indexed_text(title: str, chunk: Chunk) -> str:
     return f"{' > '.join((title, *chunk.headings))}\n{chunk.text.strip()}"
 
 
+def column_names(row: str) -> str:
+    """Return the cells of a table's header as they stand behind a heading."""
+    cells = (" ".join(cell.split()) for cell in _CELL_END.split(row.strip().strip("|")))
+    return " | ".join(cells)[:_MAX_COLUMN_CHARS].strip()
+
+
+def _with_columns(headings: tuple[str, ...], columns: str) -> tuple[str, ...]:
+    if not columns:
+        return headings
+    return (*headings[:-1], f"{headings[-1]}: {columns}") if headings else (columns,)
+
+
 def _pieces(text: str, title: str) -> Iterator[_Piece]:
     """Yield one piece for each unit, each reaching to where the next unit starts, so that the pieces tile the text."""
     found = units(text)
     if not found:
         if text:
-            yield _Piece(0, len(text), UnitKind.SENTENCE, ())
+            yield _Piece(0, len(text), UnitKind.SENTENCE, (), "")
         return
     path: list[tuple[int, str]] = []
     starts = [0, *(_line_start(text, unit.start) for unit in found[1:])]
     ends = [*starts[1:], len(text)]
-    for unit, start, end in zip(found, starts, ends, strict=True):
+    headers = table_headers(text, found)
+    for unit, start, end, header in zip(found, starts, ends, headers, strict=True):
         if unit.kind is UnitKind.HEADING:
             path = [step for step in path if step[0] < unit.depth] + [(unit.depth, _heading(text, unit))]
         words = tuple(step[1] for step in path if step[1])
-        yield _Piece(start, end, unit.kind, words[1:] if words[:1] == (title,) else words)
+        columns = column_names(text[header.start : header.end]) if header else ""
+        yield _Piece(start, end, unit.kind, words[1:] if words[:1] == (title,) else words, columns)
 
 
 def _line_start(text: str, position: int) -> int:
@@ -93,9 +111,9 @@ def _cut(text: str, piece: _Piece) -> Iterator[_Piece]:
         limit = start + MAX_CHARS
         space = max(text.rfind(" ", start + MAX_CHARS // 2, limit), text.rfind("\n", start + MAX_CHARS // 2, limit))
         end = space + 1 if space >= 0 else limit
-        yield _Piece(start, end, piece.kind, piece.headings)
+        yield replace(piece, start=start, end=end)
         start = end
-    yield _Piece(start, piece.end, piece.kind, piece.headings)
+    yield replace(piece, start=start)
 
 
 def _grouped(pieces: Sequence[_Piece]) -> Iterator[Sequence[_Piece]]:

@@ -1,6 +1,7 @@
 """Where sentences, list items, table rows and headings begin and end in a text."""
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ _HEADING = re.compile(r" {0,3}(#{1,6})\s+\S")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)\s*$")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[A-Za-z]|[ivxlc]{1,5})[.)])\s+\S")
 _TABLE_ROW = re.compile(r"\s*\||[^|]* \| ")
+_TABLE_RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+[ \t]*(?:\n|$)")
 _NUMBERED = re.compile(
     r"(?:(?:section|article|chapter|part|annex|appendix)\s+)?"
     r"(?P<number>\d{1,2}(?:\.\d{1,2})+|(?<=\s)(?:\d{1,2}|[A-Z]))[.:]?\s+[A-Z].{1,78}$",
@@ -76,6 +78,24 @@ def units(text: str) -> list[Unit]:
         elif line.text.strip():
             running.append(line)
     return _with_underlines(text, found + _sentences_of(text, running))
+
+
+def table_headers(text: str, found: Sequence[Unit]) -> list[Unit | None]:
+    """Return for each unit the row that names its columns: the first of its table, where a rule stands under it.
+
+    None for the header itself, for rows of a table without one, and for what is no row.
+    """
+    headers: list[Unit | None] = []
+    top: int | None = None  # the first row of the table that the unit before belongs to
+    for number, unit in enumerate(found):
+        goes_on = top is not None and text.count("\n", found[number - 1].end, unit.start) == 1
+        if unit.kind is not UnitKind.TABLE_ROW:
+            top = None
+        elif not goes_on:
+            top = number
+        ruled = top is not None and top + 1 < len(found) and _TABLE_RULE.match(text, found[top + 1].start)
+        headers.append(found[top] if ruled and top is not None and top != number else None)
+    return headers
 
 
 def _lines(text: str) -> list[_Line]:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
-from retrieval.sentences import Unit, UnitKind, units
+from retrieval.sentences import Unit, UnitKind, table_headers, units
 from retrieval.words import stems
 
 _ASKS_AMOUNT = re.compile(
@@ -50,20 +50,14 @@ def window(question: str, chunk_text: str, max_chars: int) -> tuple[int, int]:
 
 
 def table_header(text: str, position: int) -> tuple[int, int] | None:
-    """Return the span of the first row of the table that `position` lies in, None outside a table and in that row.
+    """Return the span of the row that names the columns at `position`, None outside a table and in that row.
 
-    A window into a long table leaves its header out; with this, a reader is told what the columns are.
+    A window into a long table leaves its header out; with this, a reader can be told what the columns are.
     """
-    header: Unit | None = None
-    last = 0
-    for unit in units(text):
-        if unit.start > position:
-            break
-        follows = header is not None and text.count("\n", last, unit.start) == 1
-        header = (header if follows else unit) if unit.kind is UnitKind.TABLE_ROW else None
-        last = unit.end
-        if header and unit.start <= position < unit.end:
-            return None if unit == header else (header.start, header.end)
+    found = units(text)
+    for unit, header in zip(found, table_headers(text, found), strict=True):
+        if unit.start <= position < unit.end:
+            return (header.start, header.end) if header else None
     return None
 
 

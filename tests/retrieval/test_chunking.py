@@ -90,6 +90,21 @@ def test_a_long_table_is_cut_between_rows_and_its_header_keeps_the_first_rows() 
     assert "City number 0" in chunks[0].text
 
 
+def test_a_chunk_that_begins_inside_a_table_names_its_columns() -> None:
+    rows = "".join(f"| City number {n} | {n} dollars a day, receipts needed |\n" for n in range(60))
+    table = f"| City | Limit |\n| --- | --- |\n{rows}"
+    first, *others = chunk(f"## Limits\n\nThe limits follow.\n\n{table}", "T")
+    assert first.headings == ("Limits",)
+    assert {part.headings for part in others} == {("Limits: City | Limit",)}
+    assert indexed_text("Travel", others[0]).splitlines()[0] == "Travel > Limits: City | Limit"
+    assert {part.headings for part in chunk(table, "T")[1:]} == {("City | Limit",)}
+
+
+def test_a_table_without_a_rule_under_its_first_row_has_no_names() -> None:
+    rows = "".join(f"| City number {n} | {n} dollars a day, receipts needed |\n" for n in range(60))
+    assert {part.headings for part in chunk(rows, "T")} == {()}
+
+
 def test_the_parts_of_a_long_section_are_of_about_equal_length() -> None:
     chunks = chunk("A sentence of some forty characters now. " * 60, "T")
     lengths = [len(part.text) for part in chunks]
