@@ -10,10 +10,25 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import ColumnElement, Integer, String, bindparam, column, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    String,
+    cast,
+    column,
+    func,
+    join,
+    select,
+    table,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.access import Readable
 from app.database import Database
 from app.generation import lock_publishing
 from app.schema import DocumentVersion, StoredChunk
@@ -35,17 +50,6 @@ _POSTGRES_CREATE = (
     "CREATE INDEX keyword_terms ON keyword USING gin (terms)",
 )
 _POSTGRES_DROP = ("DROP TABLE IF EXISTS keyword",)
-_SQLITE_FIND = """
-    SELECT term, chunk.id AS id, count(*) AS count, chunk."end" - chunk.start AS size
-    FROM keyword_term JOIN chunk ON chunk.id = doc
-    WHERE term IN :sought AND chunk.collection_id IN :collections GROUP BY term, chunk.id ORDER BY term, chunk.id
-"""
-_POSTGRES_FIND = """
-    SELECT lexeme AS term, chunk.id AS id, cardinality(positions) AS count, chunk."end" - chunk.start AS size
-    FROM keyword JOIN chunk ON chunk.id = chunk_id, unnest(terms)
-    WHERE terms @@ CAST(:query AS tsquery) AND lexeme IN :sought AND chunk.collection_id IN :collections
-    ORDER BY lexeme COLLATE "C", chunk.id
-"""
 
 
 class Keywords:
@@ -56,20 +60,19 @@ class Keywords:
         self._is_sqlite = database.is_sqlite
 
     def search(
-        self, session: Session, terms: Mapping[str, float], k: int, collections: Sequence[int]
+        self, session: Session, terms: Mapping[str, float], k: int, readable: Readable
     ) -> list[tuple[int, float]]:
-        """Return up to `k` (chunk id, score) of these collections, best first; `terms` are weighted."""
-        if not terms or not collections:
+        """Return up to `k` (chunk id, score) of what is readable, best first; `terms` are weighted."""
+        if not terms or not readable.collections:
             return []
-        searched = _searched(session, collections)
-        found = self._find(session, list(terms), collections)
+        searched = _searched(session, readable)
+        found = self._find(session, list(terms), readable)
         ids = np.unique([chunk_id for rows in found.values() for chunk_id, _, _ in rows]).astype(np.int64)
         scores = np.zeros(len(ids))
         for term, rows in sorted(found.items()):
             having, counts, sizes = np.array(rows, np.int64).T
-            scores[np.searchsorted(ids, having)] += gains(
-                counts.astype(float), sizes.astype(float), terms[term], searched
-            )
+            gained = gains(counts.astype(np.float64), sizes.astype(np.float64), terms[term], searched)
+            scores[np.searchsorted(ids, having)] += gained
         return best(ids, scores, k)
 
     def add(self, session: Session, words_by_chunk: Iterable[tuple[int, str]]) -> None:
@@ -105,21 +108,37 @@ class Keywords:
         return True
 
     def _find(
-        self, session: Session, sought: Sequence[str], collections: Sequence[int]
+        self, session: Session, sought: Sequence[str], readable: Readable
     ) -> dict[str, list[tuple[int, int, int]]]:
-        """Return for each term the (chunk id, count, size in bytes) of these collections' passages that have it."""
-        statement = (
-            text(_SQLITE_FIND if self._is_sqlite else _POSTGRES_FIND)
-            .bindparams(bindparam("sought", expanding=True), bindparam("collections", expanding=True))
-            .columns(column("term", String), column("id", Integer), column("count", Integer), column("size", Integer))
+        """Return for each term the (chunk id, count, size in bytes) of the readable passages that have it, by id."""
+        size = StoredChunk.end - StoredChunk.start
+        term, count, places, has_any = self._postings(sought)
+        rows = session.execute(
+            select(term, StoredChunk.id, count, size)
+            .select_from(places)
+            .where(*has_any, *readable.conditions)
+            .group_by(term, StoredChunk.id, size)
+            .order_by(StoredChunk.id)
         )
-        values: dict[str, object] = {"sought": list(sought), "collections": list(collections)}
-        if not self._is_sqlite:
-            values["query"] = " | ".join(f"'{term}'" for term in sought)
         found: dict[str, list[tuple[int, int, int]]] = {}
-        for term, chunk_id, count, size in session.execute(statement, values):
-            found.setdefault(term, []).append((chunk_id, count, size))
+        for name, chunk_id, number, size in rows:
+            found.setdefault(name, []).append((chunk_id, number, size))
         return found
+
+    def _postings(
+        self, sought: Sequence[str]
+    ) -> tuple[ColumnElement[str], ColumnElement[int], FromClause, Sequence[ColumnElement[bool]]]:
+        """Return a column for the term, one for how often a chunk has it, where they stand, and the terms sought."""
+        if self._is_sqlite:
+            instance = table("keyword_term", column("term", String), column("doc", Integer))
+            places = join(instance, StoredChunk, instance.c.doc == StoredChunk.id)
+            return instance.c.term, func.count(), places, [instance.c.term.in_(sought)]
+        keyword = table("keyword", column("chunk_id", Integer), column("terms"))
+        lexeme = func.unnest(keyword.c.terms).table_valued(column("lexeme", String), column("positions")).lateral()
+        places = join(join(keyword, lexeme, true()), StoredChunk, keyword.c.chunk_id == StoredChunk.id)
+        any_of = cast(" | ".join(f"'{term}'" for term in sought), TSQUERY)
+        count = func.max(func.cardinality(lexeme.c.positions))
+        return lexeme.c.lexeme, count, places, [keyword.c.terms.op("@@")(any_of), lexeme.c.lexeme.in_(sought)]
 
     def _stored(self, terms: Iterable[str]) -> str:
         """Return terms as the database takes them; a tsvector has positions, of which only their number counts."""
@@ -145,9 +164,9 @@ class Keywords:
         return bool(indexed == chunks == total)
 
 
-def _searched(session: Session, collections: Sequence[int]) -> Searched:
+def _searched(session: Session, readable: Readable) -> Searched:
     size = func.avg(StoredChunk.end - StoredChunk.start)
-    num, mean = session.execute(select(func.count(), size).where(StoredChunk.collection_id.in_(collections))).one()
+    num, mean = session.execute(select(func.count(), size).where(*readable.conditions)).one()
     return Searched(num, max(1.0, float(mean or 0)))
 
 

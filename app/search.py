@@ -1,12 +1,12 @@
 """Hybrid search under the reader's permissions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.access import readable_collections
+from app.access import Filter, Readable, readable_chunks
 from app.database import Database
 from app.errors import InvalidRequest, TooLarge
 from app.generation import generation
@@ -18,6 +18,7 @@ from app.schema import DocumentVersion, StoredChunk, StoredDocument
 from app.vectors import Vectors
 from retrieval.query import Query
 from retrieval.retriever import Ranked, fuse, lift_by_document
+from retrieval.words import content_words, index_terms, stem
 
 MAX_QUERY_CHARS = 4000
 _DEPTH = 100
@@ -31,6 +32,20 @@ class Found:
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a passage was found: its ranks from 1 and scores in each ranking, and the words it shares with the query.
+
+    `fused` is the score before its document was counted; the hit's own is the one after.
+    """
+
+    hit: Hit
+    ranks: Mapping[str, int]
+    scores: Mapping[str, float]
+    fused: float
+    shared: tuple[str, ...]
+
+
 class Search:
     """Fuses the keyword and the dense ranking of what a person may read."""
 
@@ -39,37 +54,64 @@ class Search:
         self._keywords = keywords
         self._vectors = vectors
 
-    def search(self, actor: User, query: str | Query, k: int, collection: str | None = None) -> Found:
-        """Return the `k` best passages.
+    def search(self, actor: User, query: str | Query, k: int, only: str | Filter | None = None) -> Found:
+        """Return the `k` best passages; `only` is a filter, or the name of a collection.
 
         Raises:
             InvalidRequest: the query is empty or too long, or `k` is not positive.
             NotFound: no such collection for this person.
         """
-        query = query if isinstance(query, Query) else Query(valid_query(query))
+        explained, at = self._explained(actor, _query(query), k, only)
+        return Found(tuple(each.hit for each in explained), at)
+
+    def explain(self, actor: User, query: str | Query, k: int, only: str | Filter | None = None) -> Sequence[Explained]:
+        """Return what `search` returns, each passage with the reasons for its place. Raises as `search`."""
+        return self._explained(actor, _query(query), k, only)[0]
+
+    def _explained(self, actor: User, query: Query, k: int, only: str | Filter | None) -> tuple[list[Explained], int]:
         if k < 1:
             raise InvalidRequest(f"k is {k}: ask for at least 1 passage.")
-        depth = max(2 * k, _DEPTH)
-        vector = self._vectors.query_vector(query)
-        with self._database.read() as session:
-            collections = readable_collections(session, current_user(session, actor), collection)
-            rankings = {"keywords": self._keywords.search(session, query.terms(), depth, collections)}
-        if vector is not None:
-            rankings["vectors"], _ = self._vectors.search(vector, depth, collections)
-        fused = fuse(rankings)
+        only = only if isinstance(only, Filter) else Filter(only)
+        fused = fuse(self._rankings(actor, query, max(2 * k, _DEPTH), only))
         with self._database.read() as session:
             # Asked again: what was taken from the person or removed since it was ranked is not there any more.
-            collections = readable_collections(session, current_user(session, actor), collection)
-            ranked = lift_by_document(fused, _documents(session, [entry.id for entry in fused], collections))[:k]
-            return Found(tuple(_hits(session, ranked)), generation(session))
+            readable = readable_chunks(session, current_user(session, actor), only)
+            ranked = lift_by_document(fused, _documents(session, fused, readable))[:k]
+            hits = _hits(session, ranked)
+            at = generation(session)
+        before = {entry.id: entry.score for entry in fused}
+        return [
+            Explained(hit, entry.ranks, entry.scores, before[entry.id], _shared(query, hit))
+            for hit, entry in zip(hits, ranked, strict=True)
+        ], at
+
+    def _rankings(self, actor: User, query: Query, depth: int, only: Filter) -> dict[str, list[tuple[int, float]]]:
+        vector = self._vectors.query_vector(query)
+        with self._database.read() as session:
+            readable = readable_chunks(session, current_user(session, actor), only)
+            rankings = {"keywords": self._keywords.search(session, query.terms(), depth, readable)}
+            if names := query.names():
+                rankings["names"] = self._keywords.search(session, dict.fromkeys(names, 1.0), depth, readable)
+            if vector is not None:
+                rankings["vectors"] = self._vectors.search(session, vector, depth, readable)
+        return rankings
 
 
-def _documents(session: Session, ids: Sequence[int], collections: Sequence[int]) -> dict[int, int]:
+def _query(query: str | Query) -> Query:
+    return query if isinstance(query, Query) else Query(valid_query(query))
+
+
+def _shared(query: Query, hit: Hit) -> tuple[str, ...]:
+    """Return the words of the query that a passage has, as the query spells them."""
+    present = set(index_terms(f"{hit.title}\n{' '.join(hit.headings)}\n{hit.text}"))
+    return tuple(word for word in dict.fromkeys(content_words(" ".join(query.texts()))) if stem(word) in present)
+
+
+def _documents(session: Session, fused: Sequence[Ranked], readable: Readable) -> dict[int, int]:
     """Return the version that each readable chunk is of."""
+    ids = [entry.id for entry in fused]
     rows = session.execute(
-        select(StoredChunk.id, StoredChunk.version_id).where(
-            StoredChunk.id.in_(ids), StoredChunk.collection_id.in_(collections)
-        )
+        select(StoredChunk.id, StoredChunk.version_id).where(StoredChunk.id.in_(ids), *readable.conditions)
     )
     return {row.id: row.version_id for row in rows}
 

@@ -39,6 +39,7 @@ class Services:
     identity: Identity
     keys: Keys
     documents: Documents
+    search: Search
     uploads: Uploads
     sync: Sync
     conversations: Conversations
@@ -100,6 +101,7 @@ def open_services(
             documents=documents,
             uploads=Uploads(database, home / "inbox"),
             sync=Sync(database, SyncedFolders(database), documents, keywords),
+            search=search,
             conversations=Conversations(database),
             chat=Chat(database, search, (lambda: reader) if reader else ServingReader(core), settings),
             cores=cores,

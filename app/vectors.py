@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from app.access import Readable
 from app.database import Database
 from app.generation import generation, next_generation
 from app.keywords import indexed_texts
@@ -57,17 +58,20 @@ class Vectors:
         return [vector.astype(np.float16).tobytes() for vector in embedder.embed(texts)], embedder.fingerprint
 
     def search(
-        self, query: NDArray[np.float32], k: int, collections: Sequence[int]
-    ) -> tuple[list[tuple[int, float]], int]:
-        """Return up to `k` (chunk id, score) of these collections, best first, and the generation that was searched."""
+        self, session: Session, query: NDArray[np.float32], k: int, readable: Readable
+    ) -> list[tuple[int, float]]:
+        """Return up to `k` (chunk id, score) of what is readable, best first."""
         snapshot = self.refresh()
         if snapshot is None:
-            return [], 0
-        allowed = [snapshot.members[number] for number in collections if number in snapshot.members]
+            return []
+        if readable.is_narrowed:
+            ids = session.scalars(select(StoredChunk.id).where(*readable.conditions)).all()
+            return snapshot.index.search(query, k, ids)
+        allowed = [snapshot.members[number] for number in readable.collections if number in snapshot.members]
         if not allowed:
-            return [], snapshot.generation
+            return []
         everything = len(allowed) == len(snapshot.members)
-        return snapshot.index.search(query, k, None if everything else np.concatenate(allowed)), snapshot.generation
+        return snapshot.index.search(query, k, None if everything else np.concatenate(allowed))
 
     def query_vector(self, query: Query) -> NDArray[np.float32] | None:
         embedder = self._embedder()

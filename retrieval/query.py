@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.words import QUESTION_WORDS, content_words, query_terms, words
+from retrieval.words import QUESTION_WORDS, content_words, identifiers, query_terms, without_identifiers, words
 
 _REFERRING = "it its they them their that those this these he she one ones same there such also else"
 _REFERS_BACK = frozenset(_REFERRING.split())
@@ -23,6 +23,7 @@ _ASIDE = 0.3  # of all that came before, for a question that could stand alone
 _SELF_CONTAINED = 3  # content words
 _CARRIED_CHARS = 300
 _MAX_TURNS = 8
+_BESIDE = 2  # content words beside an identifier; with more, it is one word among others
 MAX_TERMS = 64  # beyond it more terms cost time and find nothing new
 
 
@@ -52,6 +53,11 @@ class Query:
                 weights[term] = weights.get(term, 0.0) + weight
         heaviest = sorted(weights.items(), key=lambda item: -item[1])
         return dict(heaviest[:MAX_TERMS])
+
+    def names(self) -> list[str]:
+        """Return the identifiers of a question that asks for little else; what holds them is to come first."""
+        found = identifiers(self.question)
+        return list(dict.fromkeys(found)) if len(content_words(without_identifiers(self.question))) <= _BESIDE else []
 
     def vector(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the weighted sum, at length 1, of the vectors of `texts()` in that order, shape (N, dim)."""

@@ -8,7 +8,8 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-WEIGHTS = {"keywords": 0.5, "vectors": 0.5}
+WEIGHTS = {"keywords": 0.5, "vectors": 0.5, "names": 4.0}
+"""`names` ranks what holds the identifiers of a question that asks for little else, so that nothing comes before it."""
 DOCUMENT_WEIGHT = 0.5
 
 

@@ -64,6 +64,10 @@ def identifiers(text: str) -> list[str]:
     return ["#" + _BETWEEN.sub("", match.group()).replace("§§", "§").casefold() for match in _IDENTIFIER.finditer(text)]
 
 
+def without_identifiers(text: str) -> str:
+    return _IDENTIFIER.sub(" ", text)
+
+
 def index_terms(text: str) -> list[str]:
     """Return what an index keeps of a text: the stem of every word, then its identifiers."""
     return [*map(stem, words(text)), *identifiers(text)]

@@ -1,13 +1,14 @@
 """Every index is a cache: damaged, missing or stale, it is built again from the rows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import select, text, update
 
-from app.access import readable_collections
+from app.access import Filter, readable_chunks
 from app.keywords import Keywords
 from app.records import User
 from app.schema import StoredChunk
@@ -34,8 +35,8 @@ def search_by_vector(services: Services, query: str = QUERY) -> list[str]:
     vector = services.vectors.query_vector(Query(query))
     assert vector is not None
     with services.database.read() as session:
-        collections = readable_collections(session, services.identity.operator())
-    found, _ = services.vectors.search(vector, 3, collections)
+        readable = readable_chunks(session, services.identity.operator(), Filter())
+        found = services.vectors.search(session, vector, 3, readable)
     with services.database.read() as session:
         return [str(session.get_one(StoredChunk, chunk_id).start) for chunk_id, _ in found]
 
@@ -96,7 +97,9 @@ def test_without_an_embedder_there_is_no_dense_ranking(services: Services, tmp_p
     vectors = Vectors(services.database, lambda: None, tmp_path / "index")
     assert vectors.embed(["some text"]) == ([None], None)
     assert vectors.query_vector(Query("some text")) is None
-    assert vectors.search(np.zeros(4, np.float32), 3, [1]) == ([], 0)
+    with services.database.read() as session:
+        readable = readable_chunks(session, services.identity.operator(), Filter())
+        assert vectors.search(session, np.zeros(4, np.float32), 3, readable) == []
     vectors.save()
     assert not (tmp_path / "index").exists()
 
@@ -120,18 +123,19 @@ def test_a_missing_keyword_index_is_built_again(settings: Settings, index: Path,
 
 def ranked_by_words(services: Services, user: User) -> list[int]:
     with services.database.read() as session:
-        collections = readable_collections(session, user)
-        found = Keywords(services.database).search(session, Query(QUERY).terms(), 5, collections)
+        readable = readable_chunks(session, user, Filter())
+        found = Keywords(services.database).search(session, Query(QUERY).terms(), 5, readable)
     assert found and all(score > 0 for _, score in found)
     return [chunk_id for chunk_id, _ in found]
 
 
-def test_words_are_stemmed_and_only_readable_collections_are_ranked(services: Services, operator: User, folder: Path):
+def test_words_are_stemmed_and_only_what_is_readable_is_ranked(services: Services, operator: User, folder: Path):
     services.documents.ingest(operator, [folder])
     keywords = Keywords(services.database)
+    invoices = Query("invoices").terms()
     with services.database.read() as session:
-        collections = readable_collections(session, operator)
-        assert keywords.search(session, Query("keeping an invoice").terms(), 5, collections)
-        assert keywords.search(session, Query("invoices").terms(), 5, []) == []
-        assert keywords.search(session, Query("invoices").terms(), 5, [999]) == []
-        assert keywords.search(session, "?!", 5, collections) == []
+        readable = readable_chunks(session, operator, Filter())
+        assert keywords.search(session, Query("keeping an invoice").terms(), 5, readable)
+        assert keywords.search(session, invoices, 5, readable_chunks(session, operator, Filter(kind="md"))) == []
+        nothing = replace(readable, collections=(), conditions=(StoredChunk.collection_id.in_([]),))
+        assert keywords.search(session, invoices, 5, nothing) == []
