@@ -2,8 +2,8 @@
 
 Whoever calls this owns the caches and calls from one thread at a time. On a CPU a core of suitable shape is computed by
 one call of machine code (`fused`), which is made ready behind the eager pass and takes over when it is there. From then
-on a row's logits are bit for bit the same whichever rows and drafts share its step; those of the eager pass, and of
-`prefill`, agree with them up to rounding.
+on `step` gives a row bit for bit the same logits whichever rows and drafts share it, and `prefill` those of the same
+conversation over the same cached part; between the two, and with the eager pass, logits agree up to rounding.
 
 Shape suffixes: T new tokens, V vocabulary.
 """
@@ -24,8 +24,9 @@ from reasoning_core.model import HrmTextCore
 if TYPE_CHECKING:
     from reasoning_core.fused import FusedCore
 
-# Longer blocks are quicker in torch: its products and its attention work on tiles of many tokens.
-_LONGEST_FUSED_PREFILL = 48
+# From here on it pays to turn the keys once for all tokens of a block.
+_LONG_BLOCK = 32
+_LANES = 16
 # Beyond what a shared cache holds, one thread reads memory too slowly, and torch's threads win.
 _LARGEST_FUSED_CORE = 32_000_000
 
@@ -41,7 +42,9 @@ class Decoder:
         self._device = model.lm_head.weight.device
         self._fused: FusedCore | None = None
         self._fusing = threading.Thread(target=self._fuse, name="fuse the core", daemon=True)
-        if self.config.num_parameters <= _LARGEST_FUSED_CORE and self.config.head_dim % 16 == 0:
+        if reason := _unsuitable(model):
+            log.info("decoding without the fused pass: %s", reason)
+        else:
             self._fusing.start()
 
     def warm_up(self) -> bool:
@@ -61,9 +64,11 @@ class Decoder:
         """
         cached = cache.length
         new, mask_QK = tokens[cached:], row.mask_QK(cached)
-        if self._fused is not None and len(new) <= _LONGEST_FUSED_PREFILL:
+        if self._fused is not None:
             # Under every layout a token sees the tokens up to some place, and none behind it.
-            return self._fused.compute(new, mask_QK.sum(1).tolist(), [(cache, len(new))], 1)[0]
+            return self._fused.compute(
+                new, mask_QK.sum(1).tolist(), [(cache, len(new))], 1, long=len(new) >= _LONG_BLOCK
+            )[0]
         return self._eager(new, None if bool(mask_QK.all()) else mask_QK, cache, 1)[0]
 
     @torch.inference_mode()
@@ -93,7 +98,7 @@ class Decoder:
             fused = FusedCore(self._model)
             fused.compute([0], [1], [(self.new_cache(), 1)], 1)  # compiles, or reads what was compiled before
             self._fused = fused
-        except (ImportError, ValueError) as reason:
+        except ImportError as reason:
             log.warning("decoding without the fused pass: %s", reason)
         except Exception:
             log.exception("decoding without the fused pass")
@@ -102,3 +107,15 @@ class Decoder:
 def _causal(num_new: int, num_cached: int) -> Tensor | None:
     """Return what new response tokens see; None where there is one, which sees everything."""
     return None if num_new == 1 else torch.ones(num_new, num_cached + num_new, dtype=torch.bool).tril(num_cached)
+
+
+def _unsuitable(model: HrmTextCore) -> str | None:
+    """Return why the fused pass does not serve a core, or None where it does."""
+    config, weight = model.config, model.lm_head.weight
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return f"its weights are {weight.dtype} on {weight.device}"
+    if config.num_parameters > _LARGEST_FUSED_CORE:
+        return f"with {config.num_parameters:,} parameters it is larger than {_LARGEST_FUSED_CORE:,}"
+    if config.head_dim % _LANES or config.intermediate_size % _LANES or config.hidden_size % 2:
+        return f"its heads of {config.head_dim} or width of {config.intermediate_size} are no multiple of {_LANES}"
+    return None

@@ -19,15 +19,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor
 
 from reasoning_core import kernels, lanes
 from reasoning_core.cache import KVCache
 from reasoning_core.kernels import (
+    GROUP,
     LANES,
     PANEL,
     Floats,
+    Integers,
     Packed,
     add,
     address,
@@ -39,11 +40,10 @@ from reasoning_core.kernels import (
     scratch,
     sigmoid,
     swiglu,
+    turn_keys,
 )
 from reasoning_core.lanes import load, store
 from reasoning_core.model import HrmTextCore
-
-Integers = NDArray[np.int64]
 
 
 class Weights(NamedTuple):
@@ -89,34 +89,59 @@ class NewTokens(NamedTuple):
 
 @jit
 def attend_all(
-    gqkv: Floats, new: NewTokens, slot: int, num_heads: int, weights: Weights, score_K: Floats, out: Floats
+    gqkv: Floats,
+    new: NewTokens,
+    slot: int,
+    num_heads: int,
+    weights: Weights,
+    panels: Floats,
+    scores: Floats,
+    out: Floats,
 ) -> None:
     """Write the new keys and values into one slot of every row's cache, then every token's gated attention."""
-    H = weights.cosine_TH.shape[1]
+    M, H = len(new.token_M), weights.cosine_TH.shape[1]
     W = num_heads * H
-    turned_H = np.empty(H, np.float32)
-    for m in range(len(new.token_M)):
+    turned = np.zeros((GROUP, H), np.float32)
+    for m in range(M):
         cosine_H, sine_H = weights.cosine_TH[new.position_M[m]], weights.sine_TH[new.position_M[m]]
         for n in range(num_heads):
             place = 4 * H * ((slot * num_heads + n) * new.capacity_M[m] + new.position_M[m])
-            rotate(gqkv[m], 2 * W + n * H, cosine_H, sine_H, turned_H)
+            rotate(gqkv[m], 2 * W + n * H, cosine_H, sine_H, turned[0])
             for h in range(0, 4 * H, 4 * LANES):
-                store(new.keys_M[m] + place + h, load(turned_H.ctypes.data + h))
+                store(new.keys_M[m] + place + h, load(turned.ctypes.data + h))
                 store(new.values_M[m] + place + h, load(address(gqkv, m) + 4 * (3 * W + n * H) + h))
-    for n in range(num_heads):
-        for m in range(len(new.token_M)):
-            cosine_H, sine_H = weights.cosine_TH[new.position_M[m]], weights.sine_TH[new.position_M[m]]
-            rotate(gqkv[m], W + n * H, cosine_H, sine_H, turned_H)
-            place, head = 4 * H * (slot * num_heads + n) * new.capacity_M[m], 4 * n * H
-            keys, values = new.keys_M[m] + place, new.values_M[m] + place
-            attend(turned_H, keys, values, new.visible_M[m], score_K, address(out, m) + head)
-            for h in range(head, head + 4 * H, 4 * LANES):
-                store(address(out, m) + h, sigmoid(load(address(gqkv, m) + h)) * load(address(out, m) + h))
+    scale = np.float32(1) / np.sqrt(np.float32(H))
+    first = 0
+    while first < M:
+        last = first
+        while last < M and new.keys_M[last] == new.keys_M[first]:
+            last += 1
+        for n in range(num_heads):
+            place, head = 4 * H * (slot * num_heads + n) * new.capacity_M[first], 4 * n * H
+            keys, values = new.keys_M[first] + place, new.values_M[first] + place
+            if len(panels) > 0:
+                turn_keys(keys, new.visible_M[last - 1], panels)
+            for start in range(first, last, GROUP):
+                end = min(start + GROUP, last)
+                for m in range(start, end):
+                    cosine_H, sine_H = weights.cosine_TH[new.position_M[m]], weights.sine_TH[new.position_M[m]]
+                    rotate(gqkv[m], W + n * H, cosine_H, sine_H, turned[m - start])
+                    for h in range(H):
+                        turned[m - start, h] *= scale
+                visible_G, at = new.visible_M[start:end], address(out, start) + head
+                attend(turned, keys, values, visible_G, panels, scores, at, out.strides[0])
+                for m in range(start, end):
+                    for h in range(head, head + 4 * H, 4 * LANES):
+                        store(address(out, m) + h, sigmoid(load(address(gqkv, m) + h)) * load(address(out, m) + h))
+        first = last
 
 
 @jit
-def forward(new: NewTokens, weights: Weights, shape: Shape, logits_LV: Floats) -> None:
-    """Compute the new tokens of all rows, and the logits behind the last L of them."""
+def forward(new: NewTokens, weights: Weights, shape: Shape, long: bool, logits_LV: Floats) -> None:
+    """Compute the new tokens of all rows, and the logits behind the last L of them.
+
+    `long` is for many tokens of few rows: each row's keys are then turned once for all of them.
+    """
     M, D = len(new.token_M), weights.embedding_VD.shape[1]
     N, width = shape.num_heads, shape.intermediate_size
     W = N * weights.cosine_TH.shape[1]
@@ -128,7 +153,9 @@ def forward(new: NewTokens, weights: Weights, shape: Shape, logits_LV: Floats) -
         for i in range(D):
             z_H[m, i] = weights.embedding_VD[new.token_M[m], i] * np.float32(shape.embedding_scale)
             z_L[m, i] = weights.z_L_D[i]
-    score_K = np.empty(longest + LANES, np.float32)
+    H = weights.cosine_TH.shape[1]
+    scores = np.zeros((GROUP, longest + PANEL + LANES), np.float32)
+    panels = np.zeros((longest // PANEL + 1 if long else 0, H * PANEL), np.float32)
     for call in range(shape.H_cycles * (shape.L_cycles + 1)):
         slow = call % (shape.L_cycles + 1) == shape.L_cycles
         add(z_L, z_H, M, D, x)
@@ -136,7 +163,7 @@ def forward(new: NewTokens, weights: Weights, shape: Shape, logits_LV: Floats) -
             layer = number + (weights.gqkv.shape[0] - shape.num_layers if slow else 0)
             norm(x, M, D, shape.eps, normed)
             multiply(normed, M, D, weights.gqkv[layer], gqkv, False)
-            attend_all(gqkv, new, call * shape.num_layers + number, N, weights, score_K, mixed)
+            attend_all(gqkv, new, call * shape.num_layers + number, N, weights, panels, scores, mixed)
             multiply(mixed, M, W, weights.o[layer], x, True)
             norm(x, M, D, shape.eps, normed)
             multiply(normed, M, D, weights.gate_up[layer], gate_up, False)
@@ -144,26 +171,20 @@ def forward(new: NewTokens, weights: Weights, shape: Shape, logits_LV: Floats) -
             multiply(hidden, M, width, weights.down[layer], x, True)
         norm(x, M, D, shape.eps, z_H if slow else z_L)
     L, V = logits_LV.shape
-    scores = scratch(L, V)
+    padded = scratch(L, V)
     for m in range(L):
         for i in range(D):
             x[m, i] = z_H[M - L + m, i]
-    multiply(x, L, D, weights.head, scores, False)
+    multiply(x, L, D, weights.head, padded, False)
     for m in range(L):
         for i in range(V):
-            logits_LV[m, i] = scores[m, i]
+            logits_LV[m, i] = padded[m, i]
 
 
 class FusedCore:
-    """A core packed for the fused pass.
-
-    Raises:
-        ValueError: the core has a shape, a type or a device that the pass does not know.
-    """
+    """A core packed for the fused pass: in float32 on the CPU, its sizes those that `Decoder` asks for."""
 
     def __init__(self, model: HrmTextCore) -> None:
-        if reason := _unsuitable(model):
-            raise ValueError(f"the fused pass does not suit this core: {reason}")
         config = model.config
         self._weights, self._vocabulary_size = _packed(model), config.vocab_size
         self._shape = Shape(
@@ -183,7 +204,13 @@ class FusedCore:
         return sum(packed.nbytes for packed in self._weights[:5])
 
     def compute(
-        self, tokens: Sequence[int], visible: Sequence[int], rows: Sequence[tuple[KVCache, int]], num_logits: int
+        self,
+        tokens: Sequence[int],
+        visible: Sequence[int],
+        rows: Sequence[tuple[KVCache, int]],
+        num_logits: int,
+        *,
+        long: bool = False,
     ) -> Tensor:
         """Return the logits behind the last `num_logits` of the new tokens of all rows, (L, V).
 
@@ -192,23 +219,23 @@ class FusedCore:
         """
         new = _new_tokens(tokens, visible, rows)
         logits_LV = torch.empty(num_logits, self._vocabulary_size)
-        self._forward(new, self._weights, self._shape, logits_LV.numpy())
+        self._forward(new, self._weights, self._shape, long, logits_LV.numpy())
         for row, count in rows:
             row.advance(count)
         return logits_LV
 
 
 @cache
-def compiled_forward() -> Callable[[NewTokens, Weights, Shape, Floats], None]:
+def compiled_forward() -> Callable[[NewTokens, Weights, Shape, bool, Floats], None]:
     """Return `forward` as machine code, which numba keeps beside this file where it may write.
 
     numba knows that code by this file and by the values that a function closes over; the digest stands for the kernels.
     """
     digest = hashlib.sha256(b"".join(Path(str(file.__file__)).read_bytes() for file in (kernels, lanes))).hexdigest()
 
-    def fused_forward(new: NewTokens, weights: Weights, shape: Shape, logits_LV: Floats) -> None:
+    def fused_forward(new: NewTokens, weights: Weights, shape: Shape, long: bool, logits_LV: Floats) -> None:
         _ = digest
-        forward(new, weights, shape, logits_LV)
+        forward(new, weights, shape, long, logits_LV)
 
     try:
         return njit(fused_forward, nogil=True, error_model="numpy", cache=True)  # type: ignore[no-any-return]
@@ -225,16 +252,6 @@ def _new_tokens(tokens: Sequence[int], visible: Sequence[int], rows: Sequence[tu
         places[0, of_row] = np.arange(row.length, row.length + count)
         places[1:, of_row] = np.array([*row.addresses, row.capacity])[:, None]
     return NewTokens(np.array(tokens, np.int64), places[0], np.array(visible, np.int64), *places[1:])
-
-
-def _unsuitable(model: HrmTextCore) -> str | None:
-    """Return why a core cannot be computed here, or None where it can."""
-    config, weight = model.config, model.lm_head.weight
-    if weight.device.type != "cpu" or weight.dtype != torch.float32:
-        return f"its weights are {weight.dtype} on {weight.device}"
-    if config.hidden_size % 2 or config.head_dim % LANES or config.intermediate_size % LANES:
-        return f"its heads of {config.head_dim} and width of {config.intermediate_size} are no whole lanes of {LANES}"
-    return None
 
 
 def _packed(model: HrmTextCore) -> Weights:
@@ -254,8 +271,10 @@ def _packed(model: HrmTextCore) -> Weights:
 
 
 def _stacked(weights: list[Tensor], halves: bool) -> Packed:
-    stacked: Packed = np.stack([_panels(weight, halves) for weight in weights])  # type: ignore[assignment]
-    return stacked
+    """Return the panels of some products one behind another, in memory that begins at a cache line as torch's does."""
+    panels = np.stack([_panels(weight, halves) for weight in weights])
+    aligned: Packed = torch.from_numpy(panels.view(np.int32)).clone().numpy().view(panels.dtype)
+    return aligned
 
 
 def _panels(weight: Tensor, halves: bool) -> Packed:

@@ -20,8 +20,10 @@ from reasoning_core.lanes import (
     load,
     load_even,
     load_odd,
+    load_spread,
     load_spread_wide,
     load_wide,
+    sixteen_products,
     spread,
     spread_wide,
     store,
@@ -29,9 +31,11 @@ from reasoning_core.lanes import (
 )
 
 PANEL, LANES, TILE = 64, 16, 4
+GROUP, BLOCK = 8, 64
 ZERO, ONE = np.float32(0), np.float32(1)
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 Packed = NDArray[np.float32] | NDArray[np.uint32]
 """A product's weights in panels of 64 outputs: for every input its 64 weights in float32, or for every two inputs 64
 words of two bfloat16 each."""
@@ -107,10 +111,8 @@ def multiply(x: Floats, num_rows: int, num_inputs: int, packed: Packed, out: Flo
     for number in range(packed.shape[0]):
         panel, column = address(packed, number), 4 * PANEL * number
         for m in range(0, num_rows - 1, TILE):
-            four_rows(
-                address(x, m), x.strides[0], packed, panel, pair, num_inputs,
-                address(out, m) + column, out.strides[0], add,
-            )  # fmt: skip
+            rows, at = address(x, m), address(out, m) + column
+            four_rows(rows, x.strides[0], packed, panel, pair, num_inputs, at, out.strides[0], add)
         if num_rows % TILE == 1:
             m = num_rows - 1
             one_row(address(x, m), packed, panel, pair, num_inputs, address(out, m) + column, add)
@@ -168,28 +170,82 @@ def softmax(score_K: Floats, num_keys: int) -> None:
 
 
 @jit
-def attend(query_H: Floats, keys: int, values: int, num_keys: int, score_K: Floats, out: int) -> None:
-    """Write softmax(q k / sqrt(H)) v of one head of one token."""
+def score(query_H: Floats, keys: int, first: int, last: int, score_K: Floats) -> None:
+    """Write q k of the keys from `first`, a whole lane, to `last`."""
     width, query = 4 * len(query_H), query_H.ctypes.data
-    scale = ONE / np.sqrt(np.float32(len(query_H)))
-    for j in range(num_keys):
+    whole = last // LANES * LANES
+    for j in range(first, whole, LANES):
+        store(score_K.ctypes.data + 4 * j, sixteen_products(query, keys + j * width, width))
+    for j in range(max(first, whole), last):
         products = spread(ZERO)
         for h in range(0, width, 4 * LANES):
             products = fma(load(query + h), load(keys + j * width + h), products)
-        score_K[j] = total(products) * scale
-    softmax(score_K, num_keys)
-    for h in range(0, width, 4 * LANES):
-        store(out + h, spread(ZERO))
-    whole = num_keys // 4 * 4
-    for j in range(0, whole, 4):
-        a, b, c, d = spread(score_K[j]), spread(score_K[j + 1]), spread(score_K[j + 2]), spread(score_K[j + 3])
-        for h in range(0, width, 4 * LANES):
-            value = values + j * width + h
-            mixed = fma(b, load(value + width), fma(a, load(value), load(out + h)))
-            store(out + h, fma(d, load(value + 3 * width), fma(c, load(value + 2 * width), mixed)))
-    for j in range(whole, num_keys):
-        for h in range(0, width, 4 * LANES):
-            store(out + h, fma(spread(score_K[j]), load(values + j * width + h), load(out + h)))
+        score_K[j] = total(products)
+
+
+@jit
+def mix(score_K: Floats, values: int, first: int, last: int, width: int, out: int) -> None:
+    """Add to `out` the values from `first` to `last`, each by its share; a head is `width` bytes."""
+    shares = score_K.ctypes.data
+    wide = width // (4 * PANEL) * (4 * PANEL)
+    for h in range(0, wide, 4 * PANEL):
+        mixed = load_wide(out + h)
+        for j in range(first, last):
+            mixed = fma(load_spread_wide(shares + 4 * j), load_wide(values + j * width + h), mixed)
+        store(out + h, mixed)
+    for h in range(wide, width, 4 * LANES):
+        some = load(out + h)
+        for j in range(first, last):
+            some = fma(load_spread(shares + 4 * j), load(values + j * width + h), some)
+        store(out + h, some)
+
+
+@jit
+def turn_keys(keys: int, num_keys: int, panels: Floats) -> None:
+    """Write one head's keys as panels of 64 keys, so that scores become a product like any other."""
+    H = panels.shape[1] // PANEL
+    head = np.empty(H, np.float32)
+    for j in range(num_keys):
+        for h in range(0, 4 * H, 4 * LANES):
+            store(head.ctypes.data + h, load(keys + 4 * H * j + h))
+        for h in range(H):
+            panels[j // PANEL, h * PANEL + j % PANEL] = head[h]
+
+
+@jit
+def attend(
+    queries: Floats, keys: int, values: int, visible_G: Integers, panels: Floats, scores: Floats, out: int, row: int
+) -> None:
+    """Write softmax(q k / sqrt(H)) v of one head of a group of tokens that share a cache.
+
+    Keys and values are taken block by block, each for the whole group while it lies in the nearest memory; `panels`,
+    where there are any, hold the keys once more for a whole group.
+    """
+    num_queries, H = len(visible_G), queries.shape[1]
+    shortest = longest = visible_G[0]
+    for g in range(num_queries):
+        shortest, longest = min(shortest, visible_G[g]), max(longest, visible_G[g])
+        for h in range(0, 4 * H, 4 * LANES):
+            store(out + g * row + h, spread(ZERO))
+    for first in range(0, longest, BLOCK):
+        if len(panels) > 0:
+            for g in range(0, num_queries, TILE):
+                panel, at = address(panels, first // PANEL), address(scores, g) + 4 * first
+                four_rows(address(queries, g), 4 * H, scores, panel, 8 * PANEL, H, at, scores.strides[0], False)
+        else:
+            for g in range(num_queries):
+                score(queries[g], keys, first, min(first + BLOCK, visible_G[g]), scores[g])
+    for g in range(num_queries):
+        softmax(scores[g], visible_G[g])
+    for first in range(0, longest, BLOCK):
+        whole = H == PANEL and num_queries == GROUP and shortest >= first + BLOCK
+        for g in range(0, GROUP if whole else 0, TILE):
+            # Values of one head are a panel, shares the rows that meet it.
+            shares = address(scores, g) + 4 * first
+            panel, pair, at = values + 4 * H * first, 8 * H, out + g * row
+            four_rows(shares, scores.strides[0], scores, panel, pair, BLOCK, at, row, True)
+        for g in range(0 if whole else num_queries):
+            mix(scores[g], values, first, min(first + BLOCK, visible_G[g]), 4 * H, out + g * row)
 
 
 @jit

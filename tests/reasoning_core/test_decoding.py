@@ -153,8 +153,10 @@ def test_a_block_longer_than_the_fused_pass_takes_and_a_growing_cache_change_not
 
 
 @pytest.mark.parametrize("config", [tiny_config(), tiny_config(head_dim=16, intermediate_size=40)])
-def test_a_core_of_another_shape_is_served_by_the_eager_pass(config: CoreConfig):
-    decoder = Decoder(tiny_model(config))
+def test_a_core_of_another_shape_is_served_by_the_eager_pass_and_the_log_says_so(config: CoreConfig, caplog):
+    with caplog.at_level(logging.INFO):
+        decoder = Decoder(tiny_model(config))
+    assert "without the fused pass" in caplog.text
     assert not decoder.warm_up()
     rows = [Dialogue(decoder, Layout.TURN_BLOCKS, tuple(range(20, 20 + length))) for length in (3, 1, 7)]
     drafts = [(30,), (40, 41, 42), (50, 51)]
