@@ -33,14 +33,14 @@ lint: $(VENV)/.installed
 slow: $(VENV)/.installed
 	$(BIN)/pytest -q -m slow
 
-# Trains the shipped core further, on fresh dialogues; under an hour on two quiet cores. BACKGROUND names folders of real
-# text whose windows stand beside the rules' passages; FROM= trains from scratch.
+# Trains the shipped core further, on fresh dialogues; about an hour on a quiet core. BACKGROUND names folders of real text
+# that is asked about, lends its phrases to the rules' things and stands beside their passages; FROM= trains from scratch.
 FROM ?= --from reasoning_core/default_core
 core: $(VENV)/.installed
-	$(BIN)/precept-train rules --out runs/train.jsonl --dialogues 60000 --seed 13 \
+	$(BIN)/precept-train rules --out runs/train.jsonl --dialogues 40000 --seed 41 --more-questions 6 \
 		$(foreach folder,$(BACKGROUND),--background $(folder))
-	$(BIN)/precept-train fit --data runs/train.jsonl --out runs/core $(FROM) --size mini --steps 2400 --batch-rows 1 \
-		--row-tokens 2048 --learning-rate 1.2e-3 --grad-warmup-fraction 0 --cooldown-fraction 0.35 --seed 2
+	$(BIN)/precept-train fit --data runs/train.jsonl --out runs/core $(FROM) --size mini --steps 3800 --batch-rows 1 \
+		--row-tokens 2048 --learning-rate 1.2e-3 --grad-warmup-fraction 0 --cooldown-fraction 0.4 --seed 5
 	mkdir -p reasoning_core/default_core
 	cp runs/core/core/* reasoning_core/default_core/
 
