@@ -4,7 +4,11 @@ Ours packs whole dialogues into rows, each response supervised once. The peer is
 `HrmTextForCausalLM` of the same shape and gradient window, its format of one prompt and one response (so an n-turn
 dialogue becomes n examples that repeat its history), batches padded to their longest, labels on responses only. Both
 are timed over whole steps behind the first, with their own data, optimiser and bookkeeping, in seconds of the
-processor: on one thread these are the seconds of a quiet machine, also on a busy one.
+processor: on one thread these are the seconds of a quiet machine, also on a busy one. The dialogues are those of
+`make core`, with up to six questions more of the same passages than usual.
+
+Tokens are counted three ways: those that are learned, those of the dialogues (each once, though the peer computes a
+dialogue's history again for each of its turns), and all that a step computed, the peer's repetitions included.
 
 Share of peak: FLOPs of training.costs over real tokens, against `torch.mm` at the shape of our largest product.
 """
@@ -35,29 +39,32 @@ from training.trainer import Trainer
 
 NUM_DIALOGUES, NUM_STEPS = 400, 9
 SIZE = size_named("mini")
+_AS_SHIPPED = ("--more-questions", "6")
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Tokens a second: all of them without padding, and those of responses that are learned."""
+    """Tokens a second: all of them without padding, those of responses that are learned, and each dialogue's once."""
 
     tokens: float
     supervised: float
+    once: float
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One prompt and one response in the peer's form."""
+    """One prompt and one response in the peer's form; `new_tokens` are those that no earlier turn had."""
 
     tokens: tuple[int, ...]
     prompt_length: int
+    new_tokens: int
 
 
 def measure(repeats: int = 3) -> list[Measurement]:
     with TemporaryDirectory() as name, _one_thread():
         folder = Path(name)
         data = folder / "dialogues.jsonl"
-        main(["rules", "--out", str(data), "--dialogues", str(NUM_DIALOGUES), "--seed", "1"])
+        main(["rules", "--out", str(data), "--dialogues", str(NUM_DIALOGUES), "--seed", "1", *_AS_SHIPPED])
         ours, theirs, shares = [], [], []
         for number in range(repeats):
             peak = _matrix_peak()
@@ -67,16 +74,31 @@ def measure(repeats: int = 3) -> list[Measurement]:
             theirs.append(_theirs(folder / f"run-{number}", data))
     supervised = [(a.supervised, b.supervised) for a, b in zip(ours, theirs, strict=True)]
     tokens = [(a.tokens, b.tokens) for a, b in zip(ours, theirs, strict=True)]
+    once = [(a.once, b.once) for a, b in zip(ours, theirs, strict=True)]
     return [
         _compared("training: learned tokens", supervised),
-        _compared("training: tokens without padding", tokens),
+        _compared("training: tokens of the dialogues, each once", once),
+        _compared("training: tokens computed, without padding", tokens),
         Measurement("training: share of the matrix peak", "%", median(shares), None, None, None, repeats),
     ]
 
 
 def _ours(data: Path, run: Path) -> tuple[Speed, float]:
     """Train at full depth with what the command line chooses for the size; return the speed and the FLOPs a second."""
-    arguments = ["--size", SIZE.name, "--precision", "fp32", "--device", "cpu", "--grad-warmup-fraction", "0"]
+    arguments = [
+        "--size",
+        SIZE.name,
+        "--row-tokens",
+        "2048",
+        "--batch-rows",
+        "1",
+        "--precision",
+        "fp32",
+        "--device",
+        "cpu",
+        "--grad-warmup-fraction",
+        "0",
+    ]
     first = run.with_name(f"{run.name}-options")
     if code := main(["fit", "--data", str(data), "--out", str(first), "--steps", "1", *arguments]):
         raise RuntimeError(f"the run in {first} ended with exit code {code}")
@@ -114,7 +136,10 @@ def _theirs(run: Path, data: Path) -> Speed:
     )
     trainer.train()
     # A batch more may have been laid out in advance.
-    return clock.speed(collator.tokens[1:NUM_STEPS], collator.supervised[1:NUM_STEPS])
+    speed = clock.speed(collator.tokens[1:NUM_STEPS], collator.supervised[1:NUM_STEPS])
+    # A dialogue's last example holds all of it, the others are repetitions.
+    share = sum(example.new_tokens for example in examples) / sum(len(example.tokens) for example in examples)
+    return replace(speed, once=share * speed.tokens)
 
 
 class _Clock:
@@ -128,7 +153,7 @@ class _Clock:
 
     def speed(self, tokens: Sequence[int], supervised: Sequence[int]) -> Speed:
         seconds = self._ends[-1] - self._ends[0]
-        return Speed(sum(tokens) / seconds, sum(supervised) / seconds)
+        return Speed(sum(tokens) / seconds, sum(supervised) / seconds, sum(tokens) / seconds)
 
 
 class _Ticking(transformers.TrainerCallback):
@@ -146,7 +171,8 @@ def _examples(dialogues: Sequence[Dialogue], tokenizer: CoreTokenizer) -> Iterat
             history, response = spans[: 2 * number + 1], spans[2 * number + 1]
             before = [token for span in history for token in span.tokens]
             if exchange.supervised and len(before) + len(response.tokens) <= SIZE.row_tokens:
-                yield Example((*before, *response.tokens), len(before))
+                new = len(history[-1].tokens) + len(response.tokens)
+                yield Example((*before, *response.tokens), len(before), new)
 
 
 class _Padded:
