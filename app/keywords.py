@@ -31,6 +31,7 @@ from sqlalchemy.orm import Session
 from app.access import Readable
 from app.database import Database
 from app.generation import lock_publishing
+from app.keyword_memory import IN_MEMORY_ABOVE, KeywordMemory
 from app.schema import DocumentVersion, StoredChunk
 from retrieval.chunking import Chunk, indexed_text
 from retrieval.keyword_index import Searched, best, gains
@@ -55,9 +56,11 @@ _POSTGRES_DROP = ("DROP TABLE IF EXISTS keyword",)
 class Keywords:
     """The keyword index of one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, in_memory_above: int = IN_MEMORY_ABOVE) -> None:
         self._database = database
         self._is_sqlite = database.is_sqlite
+        self._memory = KeywordMemory(database)
+        self._in_memory_above = in_memory_above
 
     def search(
         self, session: Session, terms: Mapping[str, float], k: int, readable: Readable
@@ -65,6 +68,9 @@ class Keywords:
         """Return up to `k` (chunk id, score) of what is readable, best first; `terms` are weighted."""
         if not terms or not readable.collections:
             return []
+        newest = session.scalar(select(func.max(StoredChunk.id))) or 0  # at once; counting would read every row
+        if newest > self._in_memory_above:
+            return self._memory.search(session, terms, k, readable)
         searched = _searched(session, readable)
         found = self._find(session, list(terms), readable)
         ids = np.unique([chunk_id for rows in found.values() for chunk_id, _, _ in rows]).astype(np.int64)
@@ -121,8 +127,8 @@ class Keywords:
             .order_by(StoredChunk.id)
         )
         found: dict[str, list[tuple[int, int, int]]] = {}
-        for name, chunk_id, number, size in rows:
-            found.setdefault(name, []).append((chunk_id, number, size))
+        for name, chunk_id, number, length in rows:
+            found.setdefault(name, []).append((chunk_id, number, length))
         return found
 
     def _postings(

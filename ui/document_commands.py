@@ -10,7 +10,8 @@ from rich.table import Table
 
 from ui import job_commands, sync_command
 from ui.progress import print_reports, progress_of_files
-from ui.terminal import AsJson, Collection, Home, error_console, opened, print_json, result_console, write_raw
+from ui.search_command import search
+from ui.terminal import AsJson, Home, error_console, opened, print_json, result_console, write_raw
 
 if TYPE_CHECKING:
     from app.records import FileReport
@@ -49,32 +50,6 @@ def ingest(
         reports = services.documents.ingest(services.identity.operator(), paths, collection, on_progress)
     _report(reports, as_json)
     return 1 if any(report.status == "failed" for report in reports) else 0
-
-
-def search(
-    query: Annotated[str, typer.Argument(metavar="QUERY")],
-    k: Annotated[int, typer.Option("--k", min=1, max=200, help="How many passages.")] = 10,
-    collection: Collection = None,
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="DATE", help="Among the versions in force then, as 2026-03-31.")
-    ] = None,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the passages nearest to a query, without asking the core."""
-    with opened(home) as services:
-        hits = services.documents.search(services.identity.operator(), query, k, collection, as_of)
-    keys = ("document", "version", "start", "end", "score", "text")
-    if as_json:
-        print_json({"passages": [{key: getattr(hit, key) for key in keys} for hit in hits]})
-        return
-    console = result_console()
-    for hit in hits:
-        place = " › ".join(hit.headings)
-        console.print(f"[bold]{escape(hit.document)}[/] v{hit.version} [dim]{escape(place)}  {hit.score:.3f}[/]")
-        console.print(escape(hit.text.strip()) + "\n")
-    if not hits:
-        error_console().print("No passage was found.")
 
 
 def list_documents(home: Home = None, as_json: AsJson = False) -> None:

@@ -170,3 +170,23 @@ def test_questions_of_a_file_are_asked_and_scored(run, filled, tmp_path):
     code, _, err = run("evaluate", str(tmp_path / "nope.jsonl"))
     assert code == 2
     one_sentence(err)
+
+
+def test_a_search_is_explained_without_the_core(run, travel):
+    run("ingest", str(travel))
+    explained = json.loads(run("search", "meals per day", "--explain", "--json")[1])["passages"]
+    plain = json.loads(run("search", "meals per day", "--json")[1])["passages"]
+    assert [{key: passage[key] for key in plain[0]} for passage in explained] == plain
+    assert explained[0]["explained"]["ranks"]["keywords"] == 1
+    assert "meals" in explained[0]["explained"]["shared"]
+    _, shown, _ = run("search", "meals per day", "--explain", "--kind", "md", "--until", "2100-01-01")
+    assert "keywords: rank 1, score" in shown
+    assert "shared words: meals" in shown
+    code, _, err = run("search", "meals per day", "--kind", "pdf")
+    assert (code, err.strip()) == (0, "No passage was found.")
+
+
+def test_the_past_cannot_be_narrowed_or_explained(run, travel):
+    code, _, err = run("search", "meals", "--as-of", "2026-01-01", "--explain")
+    assert code == 2
+    assert "--as-of" in one_sentence(err)
