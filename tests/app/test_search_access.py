@@ -5,7 +5,7 @@ back must be, to the last digit of every score, what in-memory indexes over thos
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from app.keywords import Keywords
 from app.publishing import Prepared, Publication, publish
 from app.records import Role, User
 from app.schema import DocumentCollection
+from app.search import Search
 from app.services import Services
 from retrieval.chunking import Chunk, indexed_text
 from retrieval.embedding import HashingEmbedder
@@ -122,8 +123,10 @@ def cut(texts: Sequence[str]) -> tuple[LoadedDocument, list[Chunk]]:
     return LoadedDocument("".join(part.text for part in chunks), "Title", "text/plain"), chunks
 
 
-@pytest.fixture
-def company(services: Services, operator: User) -> Company:
+@pytest.fixture(params=["in the database", "in memory"])
+def company(services: Services, operator: User, request: pytest.FixtureRequest) -> Company:
+    keywords = Keywords(services.database, in_memory_above=0 if request.param == "in memory" else 20_000)
+    services = replace(services, search=Search(services.database, keywords, services.vectors))
     add = services.identity.add_user
     people = {name: add(operator, f"{name}@company.example", name, Role.EMPLOYEE, PASSWORD) for name in PEOPLE}
     with services.database.write() as session:
