@@ -60,7 +60,7 @@ class Engine:
         self._layout = checkpoint.model.config.layout
         self._deadline_s = deadline_s
         self._places = _Places(max_sessions, max_waiting)
-        decoder = Decoder(checkpoint.model)
+        self._decoder = decoder = Decoder(checkpoint.model)
         self._scheduler = Scheduler(
             decoder,
             CachePool(decoder.new_cache, cache_bytes),
@@ -111,6 +111,10 @@ class Engine:
             stream = TokenStream(thread.ident, usage, source=self)
             self._inbox.put(Session(request, stream, now))
         return Generation(stream, stream.usage, stream.close, stream.log_probabilities)
+
+    def warm_up(self) -> None:
+        """Wait until the fastest forward pass is ready, or has been given up; nobody has to."""
+        self._decoder.warm_up()
 
     def close(self) -> None:
         """End every response with `EngineStopped`, and the thread; return when that is done."""

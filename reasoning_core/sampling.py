@@ -86,7 +86,7 @@ def _leader(scores_V: NDArray[np.floating], allowed: Sequence[int] | None) -> tu
     if len(allowed) > _FEW:
         # Making an array of a long list costs more than all the rest: look whether the best are in it.
         ranked = np.argpartition(scores_V, -_RANKED)[-_RANKED:]
-        found = [int(n) for n in ranked[np.argsort(-scores_V[ranked])] if n in allowed]
+        found = [token for token in ranked[np.argsort(-scores_V[ranked])].tolist() if token in allowed]
         if len(found) > 1:
             return found[0], float(scores_V[found[0]] - scores_V[found[1]])
     few = np.asarray(allowed)

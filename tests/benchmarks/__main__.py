@@ -15,13 +15,16 @@ from tests.benchmarks import (
     bench_engine,
     bench_retraining,
     bench_retrieval,
+    bench_sharing,
     bench_training,
 )
 from tests.benchmarks.measurement import Measurement, print_table
 
 
 def main(
-    only: Annotated[str | None, typer.Option(help="engine, training, retrieval; choices, architectures.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="engine, sharing, training, retrieval; choices, architectures.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Public corpora for the retrieval figures.")] = None,
 ) -> None:
     """Measure everything that takes minutes, or one part; choices and architectures take hours."""
@@ -29,6 +32,8 @@ def main(
     measurements: list[Measurement] = []
     if only in (None, "engine"):
         measurements += bench_engine.measure()
+    if only in (None, "sharing"):
+        measurements += bench_sharing.measure()
     if only in (None, "training"):
         measurements += bench_training.measure()
     if only == "architectures":
