@@ -1,6 +1,8 @@
 """What an Office document's archive may cost, checked before anything unpacks it, and what a damaged one raises."""
 
 import io
+import re
+import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -14,6 +16,20 @@ DAMAGE = (
     *(etree.XMLSyntaxError, SyntaxError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
     *(KeyError, ValueError, AttributeError, IndexError, TypeError, AssertionError, ArithmeticError, RuntimeError),
     OSError,
+)
+
+
+_CONTENT_TYPES = "[Content_Types].xml"
+_OFFICE = b"application/vnd.openxmlformats-officedocument."
+_MAIN_TYPES = tuple(
+    (
+        re.compile(rb"application/vnd\.(?:%s|openxmlformats-officedocument\.%s)\.[\w.]+\.main\+xml" % (own, family)),
+        plain,
+    )
+    for own, family, plain in (
+        (b"ms-word", b"wordprocessingml", _OFFICE + b"wordprocessingml.document.main+xml"),
+        (b"ms-powerpoint", b"presentationml", _OFFICE + b"presentationml.presentation.main+xml"),
+    )
 )
 
 
@@ -46,6 +62,24 @@ def check_archive(data: bytes, limits: ArchiveLimits) -> None:
         )
     if any(member.flag_bits & 1 for member in members):
         raise Refused("is locked with a password; remove the password and try again")
+
+
+def as_plain_document(data: bytes) -> bytes:
+    """Return a Word or PowerPoint file with its main part declared as an ordinary document's.
+
+    Templates, slide shows and files with macros hold the same parts; only the libraries refuse their names.
+    """
+    buffer = io.BytesIO(data)
+    with zipfile.ZipFile(buffer) as archive:
+        declared = archive.read(_CONTENT_TYPES)
+    plain = declared
+    for pattern, content_type in _MAIN_TYPES:
+        plain = pattern.sub(content_type, plain)
+    if plain == declared:
+        return data
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(_CONTENT_TYPES, plain)  # the last of two parts with one name counts
+    return buffer.getvalue()
 
 
 def megabytes(size: int) -> str:

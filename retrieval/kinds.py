@@ -118,8 +118,11 @@ def _sniff_archive(data: bytes) -> str:
             names = set(archive.namelist())
             types = _start_of(archive, "[Content_Types].xml")
             mimetype = _start_of(archive, "mimetype")
+            relations = _start_of(archive, "_rels/.rels")
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise Refused("is a damaged or cut off archive; copy it again and try again") from error
+    if b"purl.oclc.org/ooxml" in relations:
+        raise Refused("is in the Strict form of Open XML; save it as an ordinary DOCX, XLSX or PPTX and try again")
     found = [media_type for pattern, media_type in _MAIN_TYPES if pattern.search(types)]
     found += [media_type for part, media_type in _MAIN_PARTS if part in names]
     if found:

@@ -35,7 +35,7 @@ def shown(value: object, number_format: str) -> str:
     if isinstance(value, dt.timedelta):
         return _duration(value, number_format)
     if isinstance(value, int | float):
-        return _number(value, number_format)
+        return plain(value) if number_format == "General" and abs(value) < 1e300 else _number(value, number_format)
     return str(value)
 
 

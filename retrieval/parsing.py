@@ -15,7 +15,7 @@ from retrieval import kinds
 from retrieval.markup import Parsed, Refused
 from retrieval.sandbox import restrict_this_process
 
-_READERS = {
+READERS = {
     kinds.MARKDOWN: ("retrieval.markdown", "read_markdown"),
     kinds.TEXT: ("retrieval.markdown", "read_text"),
     kinds.HTML: ("retrieval.html", "read_html"),
@@ -37,9 +37,9 @@ def parse(media_type: str, data: bytes) -> Parsed:
         from retrieval.mail import read_mail  # noqa: PLC0415
 
         return read_mail(data, _parse_attachment)
-    if media_type not in _READERS:
-        raise ValueError(f"{media_type!r} is no kind of document; choose one of {', '.join(_READERS)}")
-    module, function = _READERS[media_type]
+    if media_type not in READERS:
+        raise ValueError(f"{media_type!r} is no kind of document; choose one of {', '.join(READERS)}")
+    module, function = READERS[media_type]
     read = cast(Callable[[bytes], Parsed], getattr(importlib.import_module(module), function))
     return read(data)
 

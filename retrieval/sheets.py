@@ -12,6 +12,7 @@ from typing import Any
 
 from lxml import etree
 from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException, ReadOnlyWorkbookException
 
 from retrieval.archive import DAMAGE
 from retrieval.markup import Block, Parsed, Refused, at, heading, joined, one_line
@@ -36,7 +37,7 @@ def read_xlsx(data: bytes) -> Parsed:
             return joined(list(_blocks(workbook)), one_line(str(workbook.properties.title or "")))
     except Refused:
         raise
-    except DAMAGE as error:
+    except (*DAMAGE, InvalidFileException, ReadOnlyWorkbookException) as error:
         raise Refused("is a damaged spreadsheet; open it in its program, save it as XLSX and try again") from error
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from pptx import Presentation
 from pptx.enum.shapes import PP_PLACEHOLDER
+from pptx.exc import PythonPptxError
 from pptx.oxml.ns import qn
 
-from retrieval.archive import DAMAGE
+from retrieval.archive import DAMAGE, as_plain_document
 from retrieval.drawings import chart_rows, diagram_words
 from retrieval.markup import Block, Parsed, Refused, at, heading, joined, list_item, one_line, table
 from retrieval.slide_lists import text_blocks
@@ -30,7 +31,7 @@ def read_pptx(data: bytes) -> Parsed:
         Refused: it is damaged, too long, or all of its slides are hidden.
     """
     try:
-        presentation = Presentation(io.BytesIO(data))
+        presentation = Presentation(io.BytesIO(as_plain_document(data)))
         shown = [(number, slide) for number, slide in enumerate(presentation.slides, start=1) if _is_shown(slide)]
         if len(shown) > MAX_SLIDES:
             raise Refused(f"has {len(shown)} slides, more than {MAX_SLIDES}; split it and try again")
@@ -40,7 +41,7 @@ def read_pptx(data: bytes) -> Parsed:
         return joined([block for number, slide in shown for block in _slide_blocks(number, slide)], title)
     except Refused:
         raise
-    except DAMAGE as error:
+    except (*DAMAGE, PythonPptxError) as error:
         raise Refused("is a damaged presentation; open it in its program, save it as PPTX and try again") from error
 
 

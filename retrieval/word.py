@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from docx import Document
+from docx.exceptions import PythonDocxError
+from docx.opc.exceptions import OpcError
+from docx.oxml.exceptions import XmlchemyError
 from docx.oxml.ns import qn
 
-from retrieval.archive import DAMAGE
+from retrieval.archive import DAMAGE, as_plain_document
 from retrieval.markup import Block, Parsed, Refused, heading, joined, list_item, one_line, table
 
 _BREAKS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
@@ -26,8 +29,8 @@ def read_docx(data: bytes) -> Parsed:
         Refused: it is not a Word document, or a damaged one.
     """
     try:
-        return _Reading(Document(io.BytesIO(data))).parsed()
-    except DAMAGE as error:
+        return _Reading(Document(io.BytesIO(as_plain_document(data)))).parsed()
+    except (*DAMAGE, PythonDocxError, XmlchemyError, OpcError) as error:
         raise Refused("is a damaged Word document; open it in Word, save it again and try again") from error
 
 

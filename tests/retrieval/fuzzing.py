@@ -160,7 +160,7 @@ def _message() -> bytes:
 
 
 def main(first: int, last: int) -> None:
-    for module, _ in parsing._READERS.values():
+    for module, _ in parsing.READERS.values():
         importlib.import_module(module)
     for number in range(first, last):
         print(json.dumps(asdict(outcome(number))), flush=True)  # noqa: T201

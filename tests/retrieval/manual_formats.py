@@ -125,7 +125,7 @@ def as_pdf(manual: Manual) -> bytes:
             grid = TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black)])
             flowables.append(Table([[paragraph(cell) for cell in row] for row in part.rows], style=grid))
     buffer = io.BytesIO()
-    SimpleDocTemplate(buffer).build(flowables)
+    SimpleDocTemplate(buffer, pageCompression=0).build(flowables)
     return buffer.getvalue()
 
 

@@ -1,11 +1,15 @@
 """Damaged and hostile variants of documents, drawn from a seeded generator: bytes, structure, parts of archives."""
 
+import copy
 import io
 import random
 import re
 import warnings
 import zipfile
 from collections.abc import Callable
+from typing import Any
+
+from lxml import etree
 
 _TAG = re.compile(rb"<[^<>]{1,300}>")
 _VALUE = re.compile(rb'"[^"<>]{0,60}"')
@@ -39,7 +43,11 @@ def _mutated_archive(rng: random.Random, data: bytes) -> bytes:
         place = rng.randrange(len(members))
         name, content = members[place]
         kind = rng.random()
-        if kind < 0.75:
+        if kind < 0.6:
+            place = rng.choice([number for number, member in enumerate(members) if _is_content(member[0])] or [place])
+            name, content = members[place]
+            members[place] = (name, _with_changed_tree(rng, content))
+        elif kind < 0.75:
             members[place] = (name, _changed(rng, content))
         elif kind < 0.8 and len(members) > 2:
             del members[place]
@@ -52,6 +60,83 @@ def _mutated_archive(rng: random.Random, data: bytes) -> bytes:
         else:
             members[place] = (name, content * rng.choice((2, 50)))
     return _zipped(rng, members)
+
+
+def _is_content(name: str) -> bool:
+    """Say whether a part holds what a reader sees, and not a theme or a printer's settings."""
+    return (
+        re.search(r"document|slide\d|slideLayout[12]|sheet\d|sharedStrings|styles|numbering|workbook|rels$", name)
+        is not None
+    )
+
+
+def _with_changed_tree(rng: random.Random, data: bytes) -> bytes:
+    """Change elements so that the XML stays well formed and reaches deeper into a reader."""
+    try:
+        root = etree.fromstring(data)
+    except etree.XMLSyntaxError:
+        return _changed(rng, data)
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        elements = [element for element in root.iter() if isinstance(element.tag, str)]
+        rng.choice(_TREE_CHANGES)(rng, rng.choice(elements), elements)
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True))
+
+
+def _drop(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    if element.getparent() is not None:
+        element.getparent().remove(element)
+
+
+def _multiply(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    if element.getparent() is not None:
+        size = len(etree.tostring(element))
+        for _ in range(min(rng.choice((1, 20, 3000)), (2 << 20) // size + 1)):
+            element.addnext(copy.deepcopy(element))
+
+
+def _move(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    target = rng.choice(elements)
+    if element.getparent() is not None and element not in target.iterancestors() and target is not element:
+        target.append(element)
+
+
+def _nest(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    inner = element
+    for _ in range(rng.choice((3, 100, 240))):
+        inner = etree.SubElement(inner, element.tag, dict(element.attrib))
+    inner.text = element.text
+
+
+def _rename(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    element.tag = rng.choice(elements).tag
+
+
+def _set_attribute(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    names = list(element.attrib) or [
+        name for other in rng.sample(elements, min(9, len(elements))) for name in other.attrib
+    ]
+    if names:
+        element.set(rng.choice(names), _odd_text(rng))
+
+
+def _drop_attribute(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    if element.attrib:
+        del element.attrib[rng.choice(list(element.attrib))]
+
+
+def _set_text(rng: random.Random, element: Any, elements: list[Any]) -> None:
+    element.text = _odd_text(rng) * rng.choice((1, 1, 5000))
+
+
+def _odd_text(rng: random.Random) -> str:
+    text = rng.choice(_ODD_VALUES).decode("latin-1")
+    return "".join(character for character in text if character.isprintable())
+
+
+_TREE_CHANGES = (
+    *(_drop, _multiply, _move, _nest, _rename, _set_attribute, _set_attribute, _set_attribute, _drop_attribute),
+    _set_text,
+)
 
 
 def _zipped(rng: random.Random, members: list[tuple[str, bytes]]) -> bytes:

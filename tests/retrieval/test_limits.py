@@ -1,6 +1,7 @@
 """Documents that are made to cost too much, to reach out, or to run something are refused or read without harm."""
 
 import io
+import re
 import socket
 import zipfile
 from collections.abc import Callable
@@ -174,6 +175,50 @@ def test_a_message_with_an_archive_bomb_names_it_and_is_read() -> None:
     text = load_bytes(bytes(mail), "bomb.eml").text
     assert "The words." in text
     assert "The attachment bomb.xlsx was not read: it would unpack to" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        ("docx", "word/_rels/document.xml.rels"),
+        ("pptx", "ppt/_rels/presentation.xml.rels"),
+        ("xlsx", "xl/_rels/workbook.xml.rels"),
+    ],
+)
+def test_a_relationship_without_a_target_is_damage_and_no_failure(kind: str, part: str) -> None:
+    without = {part: lambda xml: re.sub(rb' Target="[^"]*"', b"", xml)}
+    assert "is a damaged" in refusal(changed(OFFICE[kind][0], without), f"damaged.{kind}")
+
+
+WORD_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+DECK_TYPE = b"application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"
+SHEET_TYPE = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "plain", "other"),
+    [
+        ("manual.docm", "docx", WORD_TYPE, b"application/vnd.ms-word.document.macroEnabled.main+xml"),
+        ("manual.dotx", "docx", WORD_TYPE, WORD_TYPE.replace(b"document.main", b"template.main")),
+        ("manual.pptm", "pptx", DECK_TYPE, b"application/vnd.ms-powerpoint.presentation.macroEnabled.main+xml"),
+        ("manual.ppsx", "pptx", DECK_TYPE, DECK_TYPE.replace(b"presentation.main", b"slideshow.main")),
+        ("manual.xlsm", "xlsx", SHEET_TYPE, b"application/vnd.ms-excel.sheet.macroEnabled.main+xml"),
+    ],
+)
+def test_templates_and_files_with_macros_are_read_and_nothing_in_them_is_run(
+    name: str, kind: str, plain: bytes, other: bytes
+) -> None:
+    macro = {f"{'word' if kind == 'docx' else kind[:3]}/vbaProject.bin": b"\xd0\xcf\x11\xe0 Sub AutoOpen() Shell"}
+    data = changed(OFFICE[kind][0], {"[Content_Types].xml": lambda xml: xml.replace(plain, other), **macro})
+    assert "Meals are paid." in load_bytes(data, name).text.replace(" | ", " ")
+
+
+@pytest.mark.parametrize("kind", OFFICE)
+def test_the_strict_form_of_open_xml_is_refused_with_the_remedy(kind: str) -> None:
+    strict = {
+        "_rels/.rels": lambda xml: xml.replace(b"schemas.openxmlformats.org/office", b"purl.oclc.org/ooxml/office")
+    }
+    assert "Strict" in refusal(changed(OFFICE[kind][0], strict), f"strict.{kind}")
 
 
 @pytest.fixture
