@@ -88,6 +88,8 @@ class CoreConfig:
         for key, expected in _HF_FIXED.items():
             if values.get(key, expected) != expected:
                 raise ValueError(f"config.json sets {key} to {values[key]!r}; a core is computed with {expected!r}")
+        if "precept_layout" not in values and "prefix_lm" not in values:
+            raise ValueError("config.json names no attention layout: it needs prefix_lm, or precept_layout for our own")
         # The published checkpoints know no other layout than the growing prefix.
         layout = Layout(values.get("precept_layout", Layout.SINGLE_PREFIX))
         if values.get("prefix_lm", True) == (layout is Layout.CAUSAL):

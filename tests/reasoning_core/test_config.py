@@ -47,6 +47,13 @@ def test_the_published_1b_config_is_read_under_its_own_layout():
     assert 1.1e9 < config.num_parameters < 1.2e9
 
 
+def test_a_config_that_names_no_layout_is_refused():
+    values = {key: value for key, value in PUBLISHED_1B.items() if key != "prefix_lm"}
+    with pytest.raises(ValueError, match="names no attention layout: it needs prefix_lm, or precept_layout"):
+        CoreConfig.from_hugging_face(values)
+    assert CoreConfig.from_hugging_face(PUBLISHED_1B | {"precept_layout": "turn_blocks"}).layout is Layout.TURN_BLOCKS
+
+
 def test_a_config_from_before_the_inflated_count_is_read_too():
     older = {k: v for k, v in PUBLISHED_1B.items() if k not in ("num_layers_per_stack", "embedding_scale")}
     older |= {"num_hidden_layers": 16, "rope_theta": 10_000.0, "rope_parameters": None}
