@@ -22,8 +22,16 @@ class AnswerWords:
     """Restricts the tokens of an answer until its value is told."""
 
     def __init__(self, pieces: Mapping[str, int]) -> None:
-        self._letters = {token: piece for piece, token in pieces.items() if _LETTERS.fullmatch(piece)}
-        self._others = [token for token in pieces.values() if token not in self._letters]
+        self._others: list[int] = []
+        self._beginning: dict[str, list[int]] = {}  # by their letters, of pieces that open with a space
+        self._joining: dict[str, list[int]] = {}
+        for piece, token in pieces.items():
+            if not _LETTERS.fullmatch(piece):
+                self._others.append(token)
+                continue
+            group = self._beginning if piece.startswith(" ") else self._joining
+            group.setdefault(piece.removeprefix(" ").casefold(), []).append(token)
+        self._small = {letters for letters in self._beginning if is_function_word(letters)}
 
     def allowed(self, answer: str, words: Iterable[str]) -> set[int] | None:
         """Return the ids that go on with one of `words`, or None where the answer is free of them."""
@@ -35,14 +43,13 @@ class AnswerWords:
         begun = match[0].casefold() if match else ""
         whole = not begun or begun in known or is_function_word(begun)
         allowed = set(self._others) if whole else set()
-        for token, piece in self._letters.items():
-            letters = piece.casefold()
-            if letters.startswith(" "):
-                fits = whole and (letters[1:] in prefixes or is_function_word(letters[1:]))
-            else:
-                fits = begun + letters in prefixes or is_function_word(begun + letters)
-            if fits:
-                allowed.add(token)
+        if whole:
+            for letters in (self._beginning.keys() & prefixes) | self._small:
+                allowed.update(self._beginning[letters])
+        going_on = {prefix[len(begun) :] for prefix in prefixes if prefix.startswith(begun)}
+        small = {letters for letters in self._joining if is_function_word(begun + letters)}
+        for letters in (self._joining.keys() & going_on) | small:
+            allowed.update(self._joining[letters])
         return allowed or None
 
 

@@ -41,6 +41,9 @@ class WorkingGuide:
         self._pieces = tokenizer.pieces()
         digits = {token for piece, token in self._pieces.items() if any(c.isdigit() for c in piece)}
         self._without_digits = [token for token in range(tokenizer.vocabulary_size) if token not in digits]
+        self._digits = digits
+        self._quote_starts: list[int] | None = None
+        self._numbers: dict[tuple[str, ...], set[str]] = {}
         self._longest = max(map(len, self._pieces))
         self._words = AnswerWords(self._pieces)
         # A quote opens with its mark alone: a piece like `"(` would begin words that nobody has looked up.
@@ -102,11 +105,18 @@ class WorkingGuide:
     def _spelled_number(self, begun: str, known: Set[str], *, must_begin: bool = False) -> Sequence[int] | None:
         """Return the digits that lead on to a known number, and everything else where none is begun or one is whole."""
         following = {value[len(begun)] for value in known if value.startswith(begun) and len(value) > len(begun)}
-        continuing = [self._pieces[character] for character in following if character in self._pieces]
-        finished = begun in known or not (begun or must_begin)
-        return sorted({*continuing, *(self._without_digits if finished else ())}) or None
+        continuing = sorted(self._pieces[character] for character in following if character in self._pieces)
+        if begun in known or not (begun or must_begin):
+            return [*(token for token in continuing if token in self._digits), *self._without_digits]
+        return continuing or None
 
     def _known(self, lines: Sequence[str]) -> set[str]:
+        """Return every number that was asked, quoted or computed; the same for all tokens of a line."""
+        if (key := tuple(lines)) not in self._numbers:
+            self._numbers[key] = self._numbers_of(lines)
+        return self._numbers[key]
+
+    def _numbers_of(self, lines: Sequence[str]) -> set[str]:
         quotes = [quote.words for line in lines if (quote := parse_quote(line))]
         results = [line.rpartition(" = ")[2] for line in lines if " = " in line and not parse_quote(line)]
         return spellings("\n".join((*(self._questions or ()), *quotes, *results)))
@@ -114,9 +124,15 @@ class WorkingGuide:
     def _in_quote(self, written: str) -> Sequence[int] | None:
         words, closed, rest = written.partition('"')
         if not closed:
-            return self._continuing(words)
+            return self._continuing(words) if words else self._starting()
         numbers = [f" [{n}]" for n, text in self._passages.items() if words in text]
         return self._line_ends if rest in numbers else self._spelling(numbers, rest)
+
+    def _starting(self) -> list[int]:
+        """Return the tokens that a quote may start with, which are the same for every quote of a response."""
+        if self._quote_starts is None:
+            self._quote_starts = self._continuing("")
+        return self._quote_starts
 
     def _continuing(self, words: str) -> list[int]:
         """Return the tokens that go on in some passage behind `words`, and those that close the quote.
