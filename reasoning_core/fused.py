@@ -273,7 +273,7 @@ def _packed(model: HrmTextCore) -> Weights:
 def _stacked(weights: list[Tensor], halves: bool) -> Packed:
     """Return the panels of some products one behind another, in memory that begins at a cache line as torch's does."""
     panels = np.stack([_panels(weight, halves) for weight in weights])
-    aligned: Packed = torch.from_numpy(panels.view(np.int32)).clone().numpy().view(panels.dtype)
+    aligned: Packed = torch.from_numpy(panels.view(np.int32)).clone().numpy().view(panels.dtype)  # type: ignore[assignment]
     return aligned
 
 
