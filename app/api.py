@@ -40,7 +40,7 @@ def create_api(services: Services) -> FastAPI:
 
 
 def _add_health(api: FastAPI, services: Services) -> None:
-    registry = registry_of(services.database)
+    registry = registry_of(services.database, lambda: services.core.load)
 
     @api.get("/healthz")
     def alive() -> dict[str, str]:

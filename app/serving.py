@@ -16,6 +16,7 @@ from app.settings import Settings
 from reasoning_core.checkpoint import CheckpointDamaged, load_checkpoint
 from reasoning_core.core import Core
 from reasoning_core.engine import Engine
+from reasoning_core.load import Load
 from reasoning_core.reader import Reader
 from reasoning_core.remote import CoreUnreachable, RemoteCore
 from reasoning_core.served import look_up
@@ -29,6 +30,10 @@ class CoreSource(Protocol):
     def check(self) -> None:
         """Raises Unavailable where there is no core; opens none that is not open."""
 
+    @property
+    def load(self) -> Load | None:
+        """What the engine does and has done, where one runs here."""
+
 
 class LocalCore:
     """Opens the core that the registry names, on the first question and again after a promotion."""
@@ -36,7 +41,7 @@ class LocalCore:
     def __init__(self, cores: Cores) -> None:
         self._cores = cores
         self._lock = threading.Lock()
-        self._opened: tuple[CoreEntry, Core] | None = None
+        self._opened: tuple[CoreEntry, Engine] | None = None
 
     def __call__(self) -> Core:
         """Raises Unavailable where there is no core, or its files are damaged."""
@@ -52,6 +57,11 @@ class LocalCore:
 
     def check(self) -> None:
         _ = self._cores.serving
+
+    @property
+    def load(self) -> Load | None:
+        opened = self._opened
+        return opened[1].load if opened else None
 
 
 class DistantCore:
@@ -77,6 +87,10 @@ class DistantCore:
 
     def check(self) -> None:
         self()
+
+    @property
+    def load(self) -> Load | None:
+        return None
 
 
 class ServingReader:
