@@ -68,8 +68,9 @@ def document_routes(services: Services) -> APIRouter:
             named = zip(sources, ids, strict=True)
             return {"files": [{"path": each.shown, "job": job, "error": each.error or None} for each, job in named]}
         reports = services.documents.ingest(user, sources, collection)
-        for source in sources:
-            services.uploads.drop(source.path)
+        for source, report in zip(sources, reports, strict=True):
+            if report.status not in ("failed", "cancelled"):  # these may be tried again
+                services.uploads.drop(source.path)
         return {"files": [asdict(report) for report in reports]}
 
     @routes.delete("/documents/{name:path}", status_code=204)

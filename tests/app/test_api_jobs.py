@@ -51,9 +51,12 @@ def test_jobs_are_cancelled_and_retried_and_listed_by_state(client: TestClient, 
     assert client.get("/v1/jobs/999").status_code == 404
 
 
-def test_an_upload_that_is_waited_for_leaves_no_file_behind(client: TestClient, services: Services):
+def test_an_upload_that_was_taken_in_leaves_no_file_behind(client: TestClient, services: Services):
     assert client.post("/v1/documents", files=UPLOAD).json()["files"][0]["status"] == "added"
     assert inbox(services) == []
+    empty = {"files": ("empty.md", b"")}
+    assert client.post("/v1/documents", files=empty).json()["files"][0]["status"] == "failed"
+    assert len(inbox(services)) == 1  # it may be tried again
 
 
 def test_a_search_as_of_a_date_is_a_parameter(client: TestClient):
