@@ -5,6 +5,7 @@ words is not shown beside it.
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -44,9 +45,12 @@ class Background:
         start, end = window(question, piece.text, WINDOW_CHARS)
         return Passage(" > ".join((title, *piece.headings[-1:])), piece.text[start:end])
 
-    def excerpt(self, rng: random.Random, most_chars: int) -> tuple[str, str]:
-        """Return a heading and the sentences around one that states something, out of one chunk."""
-        title, piece, at = rng.choice(self._statements)
+    def excerpt(self, rng: random.Random, most_chars: int, near: str | None = None) -> tuple[str, str]:
+        """Return a heading and the sentences around one that states something, out of one chunk.
+
+        It is of the document under whose heading `near` stands, if there is one.
+        """
+        title, piece, at = rng.choice(self._statements_of.get((near or "").split(" > ")[0], self._statements))
         spans = [(unit.start, unit.end) for unit in units(piece.text)]
         first = last = next(k for k, (_, end) in enumerate(spans) if end > at)
         sides = [rng.random() < 0.5 for _ in range(8)]
@@ -55,6 +59,13 @@ class Background:
             if spans[reach[1]][1] - spans[reach[0]][0] <= most_chars:
                 first, last = reach
         return " > ".join((title, *piece.headings[-1:])), piece.text[spans[first][0] : spans[last][1]].strip()
+
+    @cached_property
+    def _statements_of(self) -> dict[str, list[tuple[str, Chunk, int]]]:
+        by_title: dict[str, list[tuple[str, Chunk, int]]] = defaultdict(list)
+        for statement in self._statements:
+            by_title[statement[0]].append(statement)
+        return dict(by_title)
 
     @property
     def states_anything(self) -> bool:

@@ -35,6 +35,17 @@ _BY = re.compile(
 _IS = re.compile(
     r"^(?P<subject>(?:The |A |An |Our )?[^,;:()]{3,50}?) (?P<verb>is|are) (?P<what>(?:an?|the) [^,;:()]{4,70})\.$"
 )
+_MAXIMUM = frozenset({"up to", "at most", "no more than", "a maximum of", "within"})
+_MINIMUM = frozenset({"at least"})
+_VERDICT_SHARE = 0.5
+_MAY_BE = (
+    "Is {amount} ok",
+    "Is {amount} allowed",
+    "May it be {amount}",
+    "Can it be {amount}",
+    "{amount}, is that fine",
+)
+_IS_ENOUGH = ("Is {amount} enough", "Are {amount} sufficient", "Do {amount} meet this", "{amount}, is that enough")
 _DANGLING = frozenset(
     {"it", "this", "that", "these", "those", "they", "he", "she", "there", "which", "we", "you", "what"}
 )
@@ -50,6 +61,7 @@ class Found:
     sentence: str
     quote: str
     answer: str
+    working: tuple[str, ...] = ()
 
 
 def states_a_number(sentence: str) -> bool:
@@ -68,7 +80,13 @@ def question_of(sentence: str, rng: random.Random) -> Found | None:
         return None
     amounts = [match for match in _QUANTITY.finditer(sentence) if match["unit"] or match["sign"]]
     if amounts:
-        return _of_quantity(sentence, rng.choice(amounts), rng)
+        match = rng.choice(amounts)
+        bounded = (match["lead"] or "").casefold() in _MAXIMUM | _MINIMUM
+        return (
+            _of_bound(sentence, match, rng)
+            if bounded and rng.random() < _VERDICT_SHARE
+            else _of_quantity(sentence, match, rng)
+        )
     return _of_agent(sentence, rng) or _of_definition(sentence, rng)
 
 
@@ -86,6 +104,32 @@ def _of_quantity(sentence: str, match: re.Match[str], rng: random.Random) -> Fou
     asked = f"how many {_plural(unit)}" if unit else "how much"
     question = _turned(before, after, asked, match["lead"], rng)
     return Found(question, written, quote, value) if question and len(content_words(question)) > 1 else None
+
+
+def _of_bound(sentence: str, match: re.Match[str], rng: random.Random) -> Found | None:
+    """Ask whether an amount near the bound of a sentence keeps to it: a yes or no, with the comparison."""
+    written = _of_quantity(sentence, match, rng)
+    if written is None or not any(word.isdigit() for word in written.answer):
+        return None
+    bound = re.sub(r"[^\d]", "", written.answer)
+    number = max(1, round(int(bound) * rng.choice((0.3, 0.5, 0.8, 0.9, 1, 1.1, 1.3, 2, 3))))
+    asked, limit = f"{number:,}", f"{int(bound):,}"
+    relation = "<" if number < int(bound) else ">" if number > int(bound) else "="
+    is_maximum = match["lead"].casefold() in _MAXIMUM
+    holds = relation != ">" if is_maximum else relation != "<"
+    words = f"{sentence[: match.start()]} {sentence[match.end() :]}".split()
+    note = " ".join(word.strip(",;:()*") for word in words if content_words(word))[:90].rpartition(" ")[0].casefold()
+    if len(content_words(note)) < 2:
+        return None
+    sign = match["sign"] or ""
+    amount = f"{sign}{asked}{'' if sign or not match['unit'] else ' ' + _plural(match['unit']).replace('%', 'percent')}"
+    form = rng.choice(_MAY_BE if is_maximum else _IS_ENOUGH).format(amount=amount)
+    question = rng.choice(
+        (f"{form}: {note}?", f"{note[0].upper()}{note[1:]}. {form}?", f"For {note}: {form[0].lower()}{form[1:]}?")
+    )
+    how = ("within" if holds else "more than") if is_maximum else ("at least" if holds else "less than")
+    verdict = f"{'Yes' if holds else 'No'}. {sign}{asked} is {how} {sign}{limit}"
+    return Found(question, written.sentence, written.quote, verdict, (f"{asked} {relation} {limit}",))
 
 
 def _turned(before: str, after: str, asked: str, lead: str | None, rng: random.Random) -> str | None:

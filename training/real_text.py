@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import replace
 
 from reasoning_core.prompt import Passage
 from reasoning_core.response import REFUSAL
@@ -10,12 +10,13 @@ from reasoning_core.words import coverage, sentence_spans
 from training.background import Background
 from training.instructions import Exchange
 from training.phrase_bank import PhraseBank
-from training.real_sentences import question_of
+from training.real_sentences import Found, question_of
 
 FAMILY = "real-text"
 _PASSAGES = (2, 3, 3, 3)
 _MOST_CHARS = 330
-_TRIES = 40
+_TRIES = 20
+_TABLES, _REFUSALS, _NEAR = 0.35, 0.25, 0.7
 
 _PERSONS = (
     "the line manager", "the department head", "the safety officer", "the CFO", "IT support", "the People team",
@@ -50,46 +51,42 @@ _BY_KIND = {
 
 def conversation(background: Background, rng: random.Random) -> tuple[Exchange, ...]:
     """Return up to six questions about passages of real text and tables; empty where none was found."""
-    phrases = background.phrases
     shown: list[Passage] = []
-    asked: list[tuple[str, tuple[str, ...], str, str]] = []
-    for _ in range(rng.choice(_PASSAGES)):
-        passage, found = _table(phrases, rng) if rng.random() < 0.35 else _running(background, rng)
-        shown.append(passage)
-        asked += [
-            (question, (f'"{quote}" [{len(shown)}]',), f"{answer} [{len(shown)}].", quote)
-            for question, quote, answer in found
-        ]
+    asked: list[tuple[Found, int]] = []
+    for n in range(1, rng.choice(_PASSAGES) + 1):
+        drawn = _table(background.phrases, rng) if rng.random() < _TABLES else _running(background, rng)
+        shown.append(drawn[0])
+        asked += [(found, n) for found in drawn[1]]
     rng.shuffle(asked)
-    exchanges = [
-        Exchange((), question, working, answer[0].upper() + answer[1:], "answer", FAMILY)
-        for question, working, answer, quote in asked[:6]
-        if _is_only_answer(question, quote, shown)
-    ]
+    exchanges = [_answered(found, n) for found, n in asked[:6] if _is_only_answer(found, shown)]
     for place in range(len(exchanges) + 1):
-        if rng.random() < 0.12 and (absent := _absent(background, phrases, shown, rng)):
+        if rng.random() < _REFUSALS and (absent := _absent(background, shown, rng)):
             exchanges.insert(place, Exchange((), absent, (), REFUSAL, "refusal", FAMILY))
-    if not exchanges or any(one.question == other.question for one, other in pairwise(exchanges)):
+    if not exchanges or len({exchange.question for exchange in exchanges}) < len(exchanges):
         return ()
-    first = exchanges[0]
-    opening = Exchange(tuple(shown), first.question, first.working, first.answer, first.kind, FAMILY)
-    return (opening, *exchanges[1:])
+    return (replace(exchanges[0], passages=tuple(shown)), *exchanges[1:])
 
 
-def _running(background: Background, rng: random.Random) -> tuple[Passage, list[tuple[str, str, str]]]:
+def _answered(found: Found, n: int) -> Exchange:
+    answer = found.answer[0].upper() + found.answer[1:]
+    return Exchange(
+        (), found.question, (f'"{found.quote}" [{n}]', *found.working), f"{answer} [{n}].", "answer", FAMILY
+    )
+
+
+def _running(background: Background, rng: random.Random, near: Passage | None = None) -> tuple[Passage, list[Found]]:
     """Return a window of running text with its numbers drawn anew, and what can be asked of its sentences."""
-    title, text = background.excerpt(rng, _MOST_CHARS)
-    spans = list(sentence_spans(text))
-    found: list[tuple[str, str, str]] = []
-    for start, end in reversed(spans):
-        if (made := question_of(text[start:end].strip("-* "), rng)) is not None:
-            old = text[start:end].strip("-* ")
-            text = text[:start] + text[start:end].replace(old, made.sentence, 1) + text[end:]
-            found.append((made.question, made.quote, made.answer))
-    return Passage(title, text), [each for each in found if text.count(each[1]) == 1]
+    title, text = background.excerpt(rng, _MOST_CHARS, near.heading if near else None)
+    found: list[Found] = []
+    for start, end in reversed(list(sentence_spans(text))):
+        sentence = text[start:end].strip("-* ")
+        if (made := question_of(sentence, rng)) is not None:
+            text = text[:start] + text[start:end].replace(sentence, made.sentence, 1) + text[end:]
+            found.append(made)
+    return Passage(title, text), [each for each in found if text.count(each.quote) == 1]
 
 
-def _table(phrases: PhraseBank, rng: random.Random) -> tuple[Passage, list[tuple[str, str, str]]]:
+def _table(phrases: PhraseBank, rng: random.Random) -> tuple[Passage, list[Found]]:
     """Return a table whose rows are phrases, and what can be asked of its cells."""
     taken: set[str] = set()
     keys = [key for _ in range(rng.randint(3, 6)) if (key := phrases.draw(rng, taken))]
@@ -109,15 +106,16 @@ def _table(phrases: PhraseBank, rng: random.Random) -> tuple[Passage, list[tuple
         kind, name = columns[column]
         forms = (*_OF_A_CELL, *_BY_KIND.get(kind, ())) if len({k for k, _ in columns}) == len(columns) else _OF_A_CELL
         question = rng.choice(forms).format(column=name[0].lower() + name[1:], key=key)
-        found.append((question[0].upper() + question[1:], " | ".join(row[: column + 2]), row[column + 1]))
+        quote = " | ".join(row[: column + 2])
+        found.append(Found(question[0].upper() + question[1:], "", quote, row[column + 1]))
     rng.shuffle(found)
     return Passage(f"{topic.capitalize()} > {phrases.draw(rng, taken) or 'Table'}", "\n".join(lines)), found[:2]
 
 
-def _is_only_answer(question: str, quote: str, shown: list[Passage]) -> bool:
+def _is_only_answer(found: Found, shown: list[Passage]) -> bool:
     """Tell whether no other sentence that is shown fits the question as well as the one with the quote."""
     fits = [
-        (coverage(question, [passage.text[start:end]]), quote in passage.text[start:end])
+        (coverage(found.question, [passage.text[start:end]]), found.quote in passage.text[start:end])
         for passage in shown
         for start, end in sentence_spans(passage.text)
     ]
@@ -125,11 +123,14 @@ def _is_only_answer(question: str, quote: str, shown: list[Passage]) -> bool:
     return mine > 0.3 and all(fit < mine for fit, holds in fits if not holds)
 
 
-def _absent(background: Background, phrases: PhraseBank, shown: list[Passage], rng: random.Random) -> str | None:
-    """Return a question of the same kinds that nothing shown answers."""
+def _absent(background: Background, shown: list[Passage], rng: random.Random) -> str | None:
+    """Return a question of the same kinds that nothing shown answers, mostly out of a document that is shown."""
     for _ in range(_TRIES):
-        _, found = _table(phrases, rng) if rng.random() < 0.4 else _running(background, rng)
-        for question, _, _ in found:
-            if all(coverage(question, [passage.text]) < 0.5 for passage in shown):
-                return question
+        if rng.random() < _TABLES / 2:
+            _, found = _table(background.phrases, rng)
+        else:
+            _, found = _running(background, rng, rng.choice(shown) if rng.random() < _NEAR else None)
+        for each in found:
+            if all(coverage(each.question, [passage.text]) < 0.5 for passage in shown):
+                return each.question
     return None

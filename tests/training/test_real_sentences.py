@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reasoning_core.working import check
 from training.real_sentences import question_of, states_a_number, states_something
 
 STATEMENTS = [
@@ -22,14 +23,23 @@ AGENTS = ["Expense reports are approved by the finance team.", "Incidents must b
 DEFINITIONS = ["A guild is a group of people with the same interest."]
 
 
+def follows(quote: str, claim: str) -> bool:
+    """Tell whether the amount of a comparison keeps to the bound that is quoted."""
+    return " > " not in claim if not quote.startswith("at least") else " < " not in claim
+
+
 @given(st.sampled_from(STATEMENTS), st.integers(0, 10_000))
 def test_an_amount_is_drawn_anew_quoted_and_asked_for(sentence, seed):
     found = question_of(sentence, random.Random(seed))
     if found is None:
         return
     assert found.quote in found.sentence
-    assert found.answer in found.quote
-    assert found.answer not in found.question
+    if found.working:
+        assert check(found.working[0], {}).holds
+        assert found.answer.startswith("Yes") is follows(found.quote, found.working[0])
+    else:
+        assert found.answer in found.quote
+        assert found.answer not in found.question
     assert re.sub(r"\d[\d,]*", "#", found.sentence) == re.sub(r"\d[\d,]*", "#", sentence)
 
 
@@ -44,6 +54,12 @@ def test_a_sentence_with_a_modal_is_turned_round():
     assert "At most how many visitors may one host accompany in the workshops?" in asked
     asked = {found.question for seed in range(60) if (found := question_of(STATEMENTS[1], random.Random(seed)))}
     assert "Within how many days must requests be answered of arrival?" in asked
+
+
+def test_a_bound_is_asked_about_on_both_sides_of_it_and_at_it():
+    found = [question_of(STATEMENTS[0], random.Random(seed)) for seed in range(300)]
+    claims = [each.working[0].split(" ")[1] for each in found if each and each.working]
+    assert {"<", ">", "="} == set(claims)
 
 
 @pytest.mark.parametrize(
