@@ -3,15 +3,13 @@
 While the core writes a quote, only tokens that continue words of a passage it was shown are allowed, and the number
 behind the quote must be a passage in which the words stand. Behind ` =`, only the exact result of the expression is
 allowed. Where the questions are given, a number in a comparison, a sum or the answer must be one that was asked, quoted
-or computed, and a value is told in the words of what was quoted or asked. Everything else (which words, which
-comparison, which verdict) is the core's own and is checked afterwards.
+or computed. Everything else (which words, which comparison, which verdict) is the core's own and is checked afterwards.
 """
 
 import re
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from reasoning_core.answer_words import AnswerWords, words_read
 from reasoning_core.tokenizer import CoreTokenizer
 from reasoning_core.working import calculate, parse_quote, spellings
 
@@ -45,7 +43,6 @@ class WorkingGuide:
         self._quote_starts: list[int] | None = None
         self._numbers: dict[tuple[str, ...], set[str]] = {}
         self._longest = max(map(len, self._pieces))
-        self._words = AnswerWords(self._pieces)
         # A quote opens with its mark alone: a piece like `"(` would begin words that nobody has looked up.
         fused = {token for piece, token in self._pieces.items() if piece.startswith('"') and piece != '"'}
         self._line_starts = [token for token in range(tokenizer.vocabulary_size) if token not in fused]
@@ -69,23 +66,13 @@ class WorkingGuide:
         if self._tokenizer.work_end_id in generated:
             end = list(generated).index(self._tokenizer.work_end_id)
             working = self._tokenizer.decode(generated[1:end]).split("\n")
-            return self._answer(working, self._tokenizer.decode(generated[end + 1 :]))
+            return self._sourced(working, self._tokenizer.decode(generated[end + 1 :]))
         *lines, line = self._tokenizer.decode(generated[1:]).split("\n")
         if not line:
             return self._line_starts
         if line.startswith('"'):
             return self._in_quote(line[1:])
         return self._in_result(line) or self._sourced(lines, line)
-
-    def _answer(self, working: Sequence[str], written: str) -> Sequence[int] | None:
-        sourced = self._sourced(working, written)
-        if self._questions is None:
-            return sourced
-        said = self._words.allowed(written, words_read(working, self._passages, self._questions))
-        if said is None:
-            return sourced
-        special = {self._tokenizer.eoa_id}
-        return sorted((said | special).intersection(sourced) if sourced is not None else said | special) or sourced
 
     def _sourced(self, lines: Sequence[str], written: str) -> Sequence[int] | None:
         """Return what keeps every number of `written` one of those asked, quoted or computed in `lines`."""

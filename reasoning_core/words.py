@@ -43,11 +43,6 @@ def content_words(text: str) -> set[str]:
     return {stem(word) for word in words if word not in _FUNCTION_WORDS and len(word) > 1}
 
 
-def is_function_word(word: str) -> bool:
-    """Tell whether a word, in lower case, carries no topic."""
-    return word in _FUNCTION_WORDS
-
-
 def coverage(question: str, texts: Sequence[str]) -> float:
     """Return the share of the question's content words that occur in `texts`, 1.0 for a question without any."""
     words = content_words(question)
