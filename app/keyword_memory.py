@@ -73,7 +73,7 @@ class KeywordMemory:
         """Read back what the table holds of chunks; their ids are ascending."""
         bounds = {"first": int(ids[0]), "last": int(ids[-1])}
         size = StoredChunk.end - StoredChunk.start
-        within = select(StoredChunk.id, size).where(StoredChunk.id.between(*bounds.values()))
+        within = select(StoredChunk.id, size).where(StoredChunk.id.between(bounds["first"], bounds["last"]))
         sizes = {row[0]: row[1] for row in session.execute(within)}
         wanted = set(ids.tolist())
         for chunk_id, counted in self._counted(session, bounds):
@@ -94,7 +94,7 @@ class KeywordMemory:
         )
         several = (
             numbers.select_from(join(keyword, lexeme, true()))
-            .where(keyword.c.chunk_id.between(*bounds.values()))
+            .where(keyword.c.chunk_id.between(bounds["first"], bounds["last"]))
             .group_by(keyword.c.chunk_id)
         )
         for chunk_id, lexemes, counts in session.execute(several):

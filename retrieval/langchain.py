@@ -8,7 +8,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import langsmith
 import numpy as np
@@ -48,7 +48,7 @@ class EmbedderEmbeddings(Embeddings):
         return self.embed_documents([text])[0]
 
 
-class PassageRetriever(BaseRetriever):
+class PreceptRetriever(BaseRetriever):
     """Any search of ours as a LangChain retriever; `search` gets the query and how many passages are wanted."""
 
     search: Search
@@ -64,18 +64,37 @@ class PassageRetriever(BaseRetriever):
         return list(self.search(query, self.k if k is None else k))
 
 
-class MemoryVectorStore(VectorStore):
-    """Documents in memory, found by `VectorIndex`; ids are upserted, and `allowed` restricts the search itself."""
+Found = tuple[Document, float, NDArray[np.float32]]
+"""A document with its inner product with the query, and its vector."""
 
-    def __init__(self, embedding: Embeddings) -> None:
+
+class Shelf(Protocol):
+    """Where documents and their vectors are kept by id; safe to use from many threads."""
+
+    def put(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
+        """Keep documents with different ids, each in place of the one that its id had."""
+        ...
+
+    def drop(self, ids: Sequence[str] | None) -> None:
+        """Forget documents; None forgets all, ids that are not here are ignored."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> list[Document]:
+        """Return the documents that are here, in the order of `ids`."""
+        ...
+
+    def nearest(self, query: NDArray[np.float32], k: int, allowed: Collection[str] | None) -> list[Found]:
+        """Return up to `k`, best first, of the `allowed` ids; None allows all, an empty collection none."""
+        ...
+
+
+class PreceptVectorStore(VectorStore):
+    """Documents on a shelf, in memory or in Qdrant; ids are upserted, and `allowed` restricts the search itself."""
+
+    def __init__(self, embedding: Embeddings, shelf: Shelf | None = None) -> None:
         forbid_tracing()
         self._embedding = embedding
-        self._lock = threading.Lock()
-        self._documents: dict[str, Document] = {}
-        self._numbers: dict[str, int] = {}
-        self._names: dict[int, str] = {}
-        self._next = 0
-        self._index: VectorIndex | None = None
+        self._shelf = shelf or MemoryShelf()
 
     @property
     def embeddings(self) -> Embeddings:
@@ -89,9 +108,10 @@ class MemoryVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
+        shelf: Shelf | None = None,
         **kwargs: Any,
     ) -> Self:
-        store = cls(embedding)
+        store = cls(embedding, shelf)
         store.add_texts(texts, metadatas, ids=ids)
         return store
 
@@ -111,27 +131,18 @@ class MemoryVectorStore(VectorStore):
             for name, content, metadata in zip(names, contents, metadatas or [{} for _ in contents], strict=True)
         ]
         newest = {name: place for place, name in enumerate(names)}  # the last of several with one id stays
-        vectors = np.asarray(self._embedding.embed_documents(contents), dtype=np.float32)
-        with self._lock:
-            self._put([documents[place] for place in newest.values()], vectors[list(newest.values())])
+        if documents:
+            vectors = np.asarray(self._embedding.embed_documents(contents), dtype=np.float32)
+            self._shelf.put([documents[place] for place in newest.values()], vectors[list(newest.values())])
         return names
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Delete documents; None deletes all, ids that are not here are ignored."""
-        with self._lock:
-            numbers = [
-                self._numbers.pop(name)
-                for name in list(ids if ids is not None else self._numbers)
-                if name in self._numbers
-            ]
-            for number in numbers:
-                self._documents.pop(self._names.pop(number))
-            if self._index is not None:
-                self._index = self._index.updated(remove=numbers)
+        self._shelf.drop(ids)
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        return [_copy(self._documents[name]) for name in ids if name in self._documents]
+        return self._shelf.get(ids)
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
@@ -140,12 +151,13 @@ class MemoryVectorStore(VectorStore):
         self, query: str, k: int = 4, allowed: Collection[str] | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Return (document, inner product), best first; with `allowed`, of documents with these ids alone."""
-        return [(document, score) for document, score, _ in self._hits(self._embedding.embed_query(query), k, allowed)]
+        found = self._nearest(self._embedding.embed_query(query), k, allowed)
+        return [(document, score) for document, score, _ in found]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, allowed: Collection[str] | None = None, **kwargs: Any
     ) -> list[Document]:
-        return [document for document, _, _ in self._hits(embedding, k, allowed)]
+        return [document for document, _, _ in self._nearest(embedding, k, allowed)]
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
@@ -162,30 +174,54 @@ class MemoryVectorStore(VectorStore):
         allowed: Collection[str] | None = None,
         **kwargs: Any,
     ) -> list[Document]:
-        hits = self._hits(embedding, fetch_k, allowed)
-        chosen = maximal_marginal_relevance(
-            np.asarray(embedding, dtype=np.float32), [vector.tolist() for _, _, vector in hits], lambda_mult, k
-        )
-        return [hits[place][0] for place in chosen]
+        found = self._nearest(embedding, fetch_k, allowed)
+        vectors = [vector.tolist() for _, _, vector in found]
+        chosen = maximal_marginal_relevance(np.asarray(embedding, dtype=np.float32), vectors, lambda_mult, k)
+        return [found[place][0] for place in chosen]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda inner_product: (inner_product + 1) / 2
 
-    def _put(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
-        if not documents:
-            return
-        for document in documents:
-            name = str(document.id)
-            if name not in self._numbers:
-                self._numbers[name], self._names[self._next] = self._next, name
-                self._next += 1
-            self._documents[name] = document
-        index = self._index or VectorIndex.build([], np.zeros((0, vectors.shape[1])), fingerprint="langchain")
-        self._index = index.updated(ids=[self._numbers[str(document.id)] for document in documents], vectors=vectors)
+    def _nearest(self, query: Sequence[float], k: int, allowed: Collection[str] | None) -> list[Found]:
+        return self._shelf.nearest(np.asarray(query, dtype=np.float32), k, allowed) if k > 0 else []
 
-    def _hits(
-        self, query: Sequence[float], k: int, allowed: Collection[str] | None
-    ) -> list[tuple[Document, float, NDArray[np.float32]]]:
+
+class MemoryShelf:
+    """A shelf in memory, searched by `VectorIndex`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._documents: dict[str, Document] = {}
+        self._numbers: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._next = 0
+        self._index: VectorIndex | None = None
+
+    def put(self, documents: Sequence[Document], vectors: NDArray[np.float32]) -> None:
+        with self._lock:
+            for document in documents:
+                name = str(document.id)
+                if name not in self._numbers:
+                    self._numbers[name], self._names[self._next] = self._next, name
+                    self._next += 1
+                self._documents[name] = document
+            index = self._index or VectorIndex.build([], np.zeros((0, vectors.shape[1])), fingerprint="langchain")
+            self._index = index.updated(ids=[self._numbers[str(each.id)] for each in documents], vectors=vectors)
+
+    def drop(self, ids: Sequence[str] | None) -> None:
+        with self._lock:
+            gone = {name for name in (self._numbers if ids is None else ids) if name in self._numbers}
+            numbers = [self._numbers.pop(name) for name in gone]
+            for number in numbers:
+                self._documents.pop(self._names.pop(number))
+            if self._index is not None:
+                self._index = self._index.updated(remove=numbers)
+
+    def get(self, ids: Sequence[str]) -> list[Document]:
+        with self._lock:
+            return [_copy(self._documents[name]) for name in ids if name in self._documents]
+
+    def nearest(self, query: NDArray[np.float32], k: int, allowed: Collection[str] | None) -> list[Found]:
         with self._lock:
             if self._index is None:
                 return []

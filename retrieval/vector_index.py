@@ -1,4 +1,7 @@
-"""Exact nearest neighbours by inner product, restricted to allowed ids inside the search.
+"""Nearest neighbours by inner product, restricted to allowed ids inside the search: exact up to `IVF_ABOVE` vectors.
+
+Above that, vectors stand in lists by their nearest centroid (IVF), and a search looks into the nearest lists alone; the
+fewer vectors are allowed, the more lists it looks into, up to all of them, so that a narrow search stays exact.
 
 An index never changes: `updated` returns a new one, so that a reader keeps the generation it began with. On disk it
 is a cache of database rows: a file of vectors and a manifest that names it, both written atomically, the manifest
@@ -18,6 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MANIFEST = "manifest.json"
+IVF_ABOVE = 500_000
+_PROBES = 48  # lists to look into where everything is allowed
+_TRAINED_ON = 40  # vectors for each list
 _FORMAT = 1
 
 
@@ -43,13 +49,25 @@ class VectorIndex:
 
     def __init__(self, index: Any, ids: NDArray[np.int64], fingerprint: str, generation: int) -> None:
         self._index = index
+        self._inner = _inner(index)  # in which ids are rows
         self._ids = ids
         self.fingerprint = fingerprint
         self.generation = generation
 
     @classmethod
-    def build(cls, ids: ArrayLike, vectors: ArrayLike, *, fingerprint: str, generation: int = 0) -> "VectorIndex":
+    def build(
+        cls,
+        ids: ArrayLike,
+        vectors: ArrayLike,
+        *,
+        fingerprint: str,
+        generation: int = 0,
+        ivf_above: int = IVF_ABOVE,
+        trained: Any = None,
+    ) -> "VectorIndex":
         """Index row i of `vectors`, shape (N, dim), under ``ids[i]``; pass shape (0, dim) for an empty index.
+
+        `trained` is a FAISS index with lists to use again.
 
         Raises:
             ValueError: ids repeat or are negative, shapes differ, or a number is not finite.
@@ -57,10 +75,17 @@ class VectorIndex:
         ids_N = np.ascontiguousarray(ids, dtype=np.int64).reshape(-1)
         vectors_ND = np.ascontiguousarray(vectors, dtype=np.float32)
         _check(ids_N, vectors_ND)
-        index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors_ND.shape[1]))
+        flat = len(ids_N) <= ivf_above
+        index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors_ND.shape[1]) if flat else _lists(vectors_ND, trained))
         if len(ids_N):
             index.add_with_ids(vectors_ND, ids_N)
+            if not flat:
+                _inner(index).make_direct_map()
         return cls(index, ids_N, fingerprint, generation)
+
+    @property
+    def is_exact(self) -> bool:
+        return not isinstance(self._inner, faiss.IndexIVF)
 
     @property
     def dim(self) -> int:
@@ -84,19 +109,25 @@ class VectorIndex:
         query_1D = np.ascontiguousarray(query, dtype=np.float32).reshape(1, -1)
         if query_1D.shape[1] != self.dim or not np.isfinite(query_1D).all():
             raise ValueError(f"the query is not one finite vector of {self.dim} numbers")
-        parameters = None
-        num_allowed = len(self)
-        if allowed is not None:
-            mask_N = np.isin(self._ids, _as_ids(allowed))
-            num_allowed = int(mask_N.sum())
-            parameters = _only(mask_N)
+        mask_N = None if allowed is None else np.isin(self._ids, _as_ids(allowed))
+        num_allowed = len(self) if mask_N is None else int(mask_N.sum())
         k = min(k, num_allowed)
         if k <= 0:
             return []
+        parameters = self._parameters(mask_N, num_allowed)
         # Rows and not ids: a bitmap of rows is two to three times as fast as a set of ids where most are allowed.
-        scores_1K, rows_1K = self._index.index.search(query_1D, k, params=parameters)
-        found = [(int(self._ids[row]), float(score)) for row, score in zip(rows_1K[0], scores_1K[0], strict=True)]
+        scores_1K, rows_1K = self._inner.search(query_1D, k, params=parameters)
+        hits = zip(rows_1K[0], scores_1K[0], strict=True)
+        found = [(int(self._ids[row]), float(score)) for row, score in hits if row >= 0]  # lists can hold fewer than k
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))
+
+    def _parameters(self, mask_N: NDArray[np.bool_] | None, num_allowed: int) -> Any:
+        library: Any = faiss  # its own stubs do not know that arrays and keywords are taken
+        only = {} if mask_N is None else {"sel": library.IDSelectorBitmap(np.packbits(mask_N, bitorder="little"))}
+        if self.is_exact:
+            return library.SearchParameters(**only) if only else None
+        probes = min(self._inner.nlist, _PROBES * len(self) // num_allowed)
+        return library.SearchParametersIVF(nprobe=probes, **only)
 
     def updated(
         self,
@@ -116,13 +147,14 @@ class VectorIndex:
             np.concatenate([self.vectors()[kept], new]),
             fingerprint=self.fingerprint,
             generation=self.generation + 1 if generation is None else generation,
+            trained=None if self.is_exact else self._inner,
         )
 
     def vectors(self) -> NDArray[np.float32]:
         """Return a copy of all vectors, in the order of `ids`."""
         if not len(self):
             return np.zeros((0, self.dim), np.float32)
-        rows: NDArray[np.float32] = self._index.index.reconstruct_n(0, len(self))
+        rows: NDArray[np.float32] = self._inner.reconstruct_n(0, len(self))
         return rows
 
     def vectors_of(self, ids: Iterable[int]) -> NDArray[np.float32]:
@@ -175,6 +207,8 @@ class VectorIndex:
             raise IndexDamaged(f"{manifest.file} is not an index") from error
         if not isinstance(index, faiss.IndexIDMap2) or (index.ntotal, index.d) != (manifest.ntotal, manifest.dim):
             raise IndexDamaged(f"{manifest.file} does not hold {manifest.ntotal} vectors of {manifest.dim} numbers")
+        if isinstance(inner := _inner(index), faiss.IndexIVF):
+            inner.make_direct_map()
         return cls(index, faiss.vector_to_array(index.id_map), manifest.fingerprint, manifest.generation)
 
 
@@ -205,9 +239,23 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _only(mask_N: NDArray[np.bool_]) -> Any:
-    library: Any = faiss  # its own stubs do not know that arrays and keywords are taken
-    return library.SearchParameters(sel=library.IDSelectorBitmap(np.packbits(mask_N, bitorder="little")))
+def _inner(index: Any) -> Any:
+    """Return what an `IndexIDMap2` wraps, as the class that it is."""
+    return faiss.downcast_index(index.index)
+
+
+def _lists(vectors_ND: NDArray[np.float32], trained: Any) -> Any:
+    """Return empty lists with trained centroids, about as many as the square root of the vectors."""
+    if trained is not None:
+        empty = faiss.clone_index(trained)
+        empty.reset()
+        return empty
+    num, dim = vectors_ND.shape
+    lists: Any = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, max(1, int(num**0.5)), faiss.METRIC_INNER_PRODUCT)
+    lists.cp.min_points_per_centroid = 1
+    sample = np.random.default_rng(0).permutation(num)[: _TRAINED_ON * lists.nlist]
+    lists.train(vectors_ND[sample])
+    return lists
 
 
 def _as_ids(ids: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from tests.benchmarks import (
     bench_engine,
     bench_retraining,
     bench_retrieval,
+    bench_search_scale,
     bench_sharing,
     bench_training,
 )
@@ -23,7 +24,7 @@ from tests.benchmarks.measurement import Measurement, print_table
 
 def main(
     only: Annotated[
-        str | None, typer.Option(help="engine, sharing, training, retrieval; choices, architectures.")
+        str | None, typer.Option(help="engine, sharing, training, retrieval; scale, choices, architectures.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Public corpora for the retrieval figures.")] = None,
 ) -> None:
@@ -42,6 +43,8 @@ def main(
         measurements += bench_retraining.measure()
     if only == "choices":
         measurements += bench_choices.measure()
+    if only == "scale":
+        measurements += bench_search_scale.measure(corpora)
     if only in (None, "retrieval"):
         if corpora.is_dir():
             measurements += bench_retrieval.measure(corpora)

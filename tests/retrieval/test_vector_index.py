@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,24 @@ def test_a_narrow_allow_list_still_finds_all_that_it_allows() -> None:
     assert all(i % 100 == 0 for i, _ in hits)
 
 
+def test_lists_find_most_and_a_narrow_search_in_them_everything(tmp_path: Path) -> None:
+    vectors = vectors_of(4000)
+    lists = VectorIndex.build(range(4000), vectors, fingerprint="test-1", ivf_above=1000)
+    exact = VectorIndex.build(range(4000), vectors, fingerprint="test-1")
+    assert exact.is_exact and not lists.is_exact
+    lists.save(tmp_path)
+    updated = lists.updated(remove=range(0, 4000, 2), generation=5)
+    for query in vectors_of(20, seed=3):
+        expected = {i for i, _ in exact.search(query, 10)}
+        for index in (lists, VectorIndex.load(tmp_path)):
+            assert len(expected & {i for i, _ in index.search(query, 10)}) >= 9
+        narrow = range(1, 4000, 40)
+        assert_same_hits(lists.search(query, 10, narrow), exact.search(query, 10, narrow))
+        assert_same_hits(updated.search(query, 10, narrow), exact.search(query, 10, narrow))
+    np.testing.assert_array_equal(lists.vectors(), vectors)
+    np.testing.assert_array_equal(lists.vectors_of([7, 3]), vectors[[7, 3]])
+
+
 def test_an_empty_index_answers_with_nothing(tmp_path: Path) -> None:
     index = VectorIndex.build([], np.zeros((0, DIM)), fingerprint="test-1")
     assert index.search(vectors_of(1)[0], 5) == []
@@ -127,11 +146,24 @@ class IndexAndDictionary(RuleBasedStateMachine):
         assert len(old) == before
         assert self.index.generation == old.generation + 1
 
+    @rule()
+    def restart(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self.index.save(Path(folder))
+            self.index = VectorIndex.load(Path(folder))
+
+    @rule(allowed=st.sets(st.integers(0, 30)), k=st.integers(0, 12), seed=st.integers(0, 99))
+    def search(self, allowed: set[int], k: int, seed: int) -> None:
+        query = vectors_of(1, seed)[0]
+        assert_same_hits(self.index.search(query, k, allowed), brute_force(self.model, query, k, allowed))
+
     @invariant()
     def agrees(self) -> None:
         query = vectors_of(1, seed=5)[0]
         assert set(self.index.ids.tolist()) == set(self.model)
         assert_same_hits(self.index.search(query, 40), brute_force(self.model, query, 40, None))
+        for chunk_id, vector in self.model.items():
+            np.testing.assert_array_equal(self.index.vectors_of([chunk_id])[0], vector)
 
 
 TestIndexAndDictionary = IndexAndDictionary.TestCase
