@@ -12,7 +12,9 @@ H head_dim, T positions.
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -182,7 +184,10 @@ def forward(new: NewTokens, weights: Weights, shape: Shape, long: bool, logits_L
 
 
 class FusedCore:
-    """A core packed for the fused pass: in float32 on the CPU, its sizes those that `Decoder` asks for."""
+    """A core packed for the fused pass: in float32 on the CPU, its sizes those that `Decoder` asks for.
+
+    Rows are shared out among as many threads as torch has been given; no number depends on how.
+    """
 
     def __init__(self, model: HrmTextCore) -> None:
         config = model.config
@@ -197,11 +202,8 @@ class FusedCore:
             config.embedding_scale,
         )
         self._forward = compiled_forward()
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the packed products."""
-        return sum(packed.nbytes for packed in self._weights[:5])
+        self._num_threads = torch.get_num_threads()
+        self._threads = ThreadPoolExecutor(self._num_threads, "fused pass")
 
     def compute(
         self,
@@ -219,7 +221,15 @@ class FusedCore:
         """
         new = _new_tokens(tokens, visible, rows)
         logits_LV = torch.empty(num_logits, self._vocabulary_size)
-        self._forward(new, self._weights, self._shape, long, logits_LV.numpy())
+
+        def run(part: slice) -> None:
+            of_part = NewTokens(*(values_M[part] for values_M in new))
+            self._forward(of_part, self._weights, self._shape, long, logits_LV.numpy()[part])
+
+        if num_logits == len(tokens) and len(rows) > 1 and self._num_threads > 1:
+            list(self._threads.map(run, _shares([count for _, count in rows], self._num_threads)))
+        else:
+            self._forward(new, self._weights, self._shape, long, logits_LV.numpy())
         for row, count in rows:
             row.advance(count)
         return logits_LV
@@ -241,6 +251,12 @@ def compiled_forward() -> Callable[[NewTokens, Weights, Shape, bool, Floats], No
         return njit(fused_forward, nogil=True, error_model="numpy", cache=True)  # type: ignore[no-any-return]
     except RuntimeError:  # no folder to keep it in
         return njit(fused_forward, nogil=True, error_model="numpy")  # type: ignore[no-any-return]
+
+
+def _shares(counts: Sequence[int], num_threads: int) -> list[slice]:
+    """Return the tokens of each thread: whole rows, because a token reads what its row's earlier ones have written."""
+    ends, parts = [0, *accumulate(counts)], min(num_threads, len(counts))
+    return [slice(ends[len(counts) * n // parts], ends[len(counts) * (n + 1) // parts]) for n in range(parts)]
 
 
 def _new_tokens(tokens: Sequence[int], visible: Sequence[int], rows: Sequence[tuple[KVCache, int]]) -> NewTokens:

@@ -88,7 +88,7 @@ class Dialogue:
 
 @pytest.mark.parametrize("layout", list(Layout))
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data(), halves=st.booleans())
 def test_prompts_drafts_and_crops_of_many_rows_have_the_logits_of_a_full_forward(shape, layout, halves, data):
     decoder = fused(shape, layout, halves)
@@ -110,7 +110,7 @@ def test_prompts_drafts_and_crops_of_many_rows_have_the_logits_of_a_full_forward
 
 @pytest.mark.parametrize("halves", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     prompt=PROMPTS,
     draft=st.lists(st.integers(18, 300), min_size=1, max_size=9).map(tuple),
@@ -128,6 +128,22 @@ def test_a_row_has_the_same_bits_token_by_token_alone_as_in_one_draft_among_othe
     rows.insert(place, (Dialogue(decoder, Layout.TURN_BLOCKS, prompt).cache, draft))
     logits = decoder.step([new for _, new in rows], [row for row, _ in rows])
     assert torch.equal(logits[place], expected)
+
+
+def test_a_step_shared_out_among_threads_has_the_same_bits():
+    prompts = [tuple(range(20 + n, 23 + 3 * n)) for n in range(5)]
+    drafts = [tuple(range(40, 41 + n)) for n in (0, 3, 0, 1, 7)]
+    threads, steps = torch.get_num_threads(), []
+    for num_threads in (1, 3):
+        torch.set_num_threads(num_threads)
+        try:
+            decoder = Decoder(core("two_layers"))
+            assert decoder.warm_up()
+        finally:
+            torch.set_num_threads(threads)
+        rows = [Dialogue(decoder, Layout.TURN_BLOCKS, prompt).cache for prompt in prompts]
+        steps.append([*decoder.step(drafts, rows), *decoder.step([[30]] * 5, rows)])
+    assert all(torch.equal(one, other) for one, other in zip(*steps, strict=True))
 
 
 def test_decoding_equals_transformers_on_the_folder_that_we_write(tmp_path):
