@@ -13,6 +13,7 @@ from tests.benchmarks import (
     bench_architectures,
     bench_choices,
     bench_engine,
+    bench_ingestion,
     bench_retraining,
     bench_retrieval,
     bench_search_scale,
@@ -37,6 +38,8 @@ def main(
         measurements += bench_sharing.measure()
     if only in (None, "training"):
         measurements += bench_training.measure()
+    if only == "ingestion" and corpora.is_dir():
+        measurements += bench_ingestion.measure(corpora)
     if only == "architectures":
         measurements += bench_architectures.measure()
     if only == "retraining":
