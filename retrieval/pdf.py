@@ -80,14 +80,15 @@ def _markdown(lines: Sequence[Line]) -> tuple[str, str]:
         level = headings.level(line)
         apart = previous is None or level or above
         space = "\n\n" if previous is None or apart else flow.space(previous, line, in_list=in_list)
-        hyphen = "-" if previous and previous.broken_word and space else ""
+        if previous and previous.broken_word and space:  # the hyphen belongs to the word: Smith-Jones
+            space = "-" if space == " " else f"-{space}"
         turned = previous is None or previous.page != line.page
         parts += [
-            hyphen + space if previous else "",
+            space if previous else "",
             PAGE_BREAK if turned else "",
             heading(level, text) if level else text,
         ]
         first_heading = first_heading or (text if level else "")
-        in_list = not level and (starts_item(line) or (in_list and space in (" ", "")))
+        in_list = not level and (starts_item(line) or (in_list and space in (" ", "", "-")))
         previous, above = line, level
     return "".join(parts) + "\n", first_heading

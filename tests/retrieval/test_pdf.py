@@ -104,3 +104,70 @@ def test_the_title_is_the_declared_one_unless_a_program_made_it_up(declared: str
     buffer = io.BytesIO()
     SimpleDocTemplate(buffer, title=declared).build([paragraph("Scope", "Heading1"), paragraph("Words to read. " * 20)])
     assert read_pdf(buffer.getvalue()).title == expected
+
+
+def drawn(*pages: list[tuple[float, float, str]], font: tuple[str, int] = ("Helvetica", 11)) -> str:
+    """Return the text of pages on which words were drawn at (x, y)."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer)
+    for page in pages:
+        canvas.setFont(*font)
+        for x, y, words in page:
+            canvas.drawString(x, y, words)
+        canvas.showPage()
+    canvas.save()
+    return settled(read_pdf(buffer.getvalue()))[0]
+
+
+FULL = "Meals are paid up to 60 dollars for every full day of a trip that the company asked"
+SECOND = "for, and receipts are kept for seven years by the finance team, which asks for them."
+
+
+def test_a_wider_gap_ends_a_paragraph_whose_last_line_is_full() -> None:
+    lines = [(72, 700, FULL), (72, 686, SECOND), (72, 666, FULL), (72, 652, SECOND)]
+    assert drawn(lines) == f"{FULL} {SECOND}\n\n{FULL} {SECOND}\n"
+
+
+def test_a_line_ends_a_paragraph_where_the_next_word_would_have_fitted() -> None:
+    lines = [(72, 700, FULL), (72, 686, "for, and no more."), (72, 672, FULL), (72, 658, SECOND)]
+    assert drawn(lines) == f"{FULL} for, and no more.\n{FULL} {SECOND}\n"
+
+
+def test_a_sentence_goes_on_over_the_end_of_a_page() -> None:
+    assert drawn([(72, 90, FULL)], [(72, 700, "Company for, and so on.")]) == f"{FULL} Company for, and so on.\n"
+
+
+def test_a_hyphen_that_belongs_to_a_name_stays() -> None:
+    lines = [
+        (72, 700, f"{FULL} by Mueller-"),
+        (72, 686, "Sanchez, who leads the team of the people who travel for us."),
+    ]
+    assert (
+        "Mueller-\nSanchez" in drawn(lines) or "Mueller-Sanchez" in drawn(lines) or "Mueller- Sanchez" in drawn(lines)
+    )
+
+
+def test_a_heading_inside_a_frame_is_a_heading() -> None:
+    style = TableStyle([("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("FONTSIZE", (0, 0), (-1, -1), 18)])
+    text = text_of(Table([["01", "Introduction"]], style=style, rowHeights=30), paragraph("Words to read here. " * 20))
+    assert text.startswith("# 01 Introduction\n\nWords")
+
+
+def test_running_heads_that_name_the_chapter_are_left_out() -> None:
+    pages = [
+        [
+            (72, 810, f"{number} Chapter {'one' if number < 4 else 'two'}"),
+            (72, 700, FULL),
+            (72, 686, f"{number}. {SECOND}"),
+        ]
+        for number in range(1, 8)
+    ]
+    text = drawn(*pages)
+    assert "Chapter" not in text
+    assert text.count("Meals") == 7
+
+
+def test_a_heading_over_several_lines_is_one_heading() -> None:
+    parts = [paragraph("How the company pays for travel of its employees and of guests whom it invites", "Title")]
+    text = text_of(*parts, paragraph("Words to read here. " * 40), title="")
+    assert text.startswith("# How the company pays for travel of its employees and of guests whom it invites\n\nWords")
