@@ -142,9 +142,7 @@ def test_a_hyphen_that_belongs_to_a_name_stays() -> None:
         (72, 700, f"{FULL} by Mueller-"),
         (72, 686, "Sanchez, who leads the team of the people who travel for us."),
     ]
-    assert (
-        "Mueller-\nSanchez" in drawn(lines) or "Mueller-Sanchez" in drawn(lines) or "Mueller- Sanchez" in drawn(lines)
-    )
+    assert "by Mueller-Sanchez, who" in drawn(lines)
 
 
 def test_a_heading_inside_a_frame_is_a_heading() -> None:
