@@ -19,7 +19,7 @@ from reasoning_core.engine import Engine
 from reasoning_core.load import Load
 from reasoning_core.reader import Reader
 from reasoning_core.remote import CoreUnreachable, RemoteCore
-from reasoning_core.served import look_up
+from reasoning_core.served import check_alive, look_up
 
 
 class CoreSource(Protocol):
@@ -86,7 +86,11 @@ class DistantCore:
             return self._opened
 
     def check(self) -> None:
-        self()
+        core = self()
+        try:
+            check_alive(self._url)
+        except CoreUnreachable as error:
+            raise Unavailable(f"The core {core.name!r} cannot be asked: {error}.") from error
 
     @property
     def load(self) -> Load | None:

@@ -171,7 +171,7 @@ class RemoteCore:
                     raise refusal(wire.url, response.status_code, await response.aread())
                 await wire.write(response.aiter_lines(), stream)
         except httpx2.HTTPError as error:
-            raise CoreUnreachable(f"{wire.url} cannot be reached: {error or type(error).__name__}") from error
+            raise CoreUnreachable(f"{wire.url} cannot be reached: {str(error) or type(error).__name__}") from error
         return None
 
 

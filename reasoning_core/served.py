@@ -18,7 +18,7 @@ from reasoning_core.layout import Layout
 from reasoning_core.parity import Probe, probes, verdict
 from reasoning_core.tokenizer import CoreTokenizer
 
-_TIMEOUT_S = 30.0
+_TIMEOUT_S, _ALIVE_S = 30.0, 5.0
 
 
 class CoreUnreachable(RuntimeError):
@@ -52,7 +52,18 @@ def look_up(url: str, key: str | None = None, folder: Path | None = None, model:
                 return _precept(url, _json(url, told))
             return _another(client, url, folder, model)
         except httpx2.HTTPError as error:
-            raise CoreUnreachable(f"{url} cannot be reached: {error or type(error).__name__}") from error
+            raise CoreUnreachable(f"{url} cannot be reached: {str(error) or type(error).__name__}") from error
+
+
+def check_alive(url: str) -> None:
+    """Raises CoreUnreachable where no server answers at the URL; one that wants a key for this is there."""
+    url = _base(url)
+    try:
+        told = httpx2.get(f"{url}/models", timeout=_ALIVE_S)
+    except httpx2.HTTPError as error:
+        raise CoreUnreachable(f"{url} cannot be reached: {str(error) or type(error).__name__}") from error
+    if told.status_code >= 500:
+        raise refusal(url, told.status_code, told.content)
 
 
 def authorization(key: str | None) -> dict[str, str]:

@@ -121,7 +121,7 @@ def test_a_reader_who_leaves_frees_the_slot_on_the_other_machine(tmp_path: Path,
         assert isinstance(engine, Engine) and until(lambda: engine.load.running == 0)
 
 
-def test_a_core_that_was_promoted_over_there_is_found_with_the_next_question(tmp_path: Path, sqlite_template: Path):
+def test_another_core_and_a_dead_server_over_there_are_noticed(tmp_path: Path, sqlite_template: Path):
     with upstream(tmp_path, sqlite_template) as (there, url, key):
         source = DistantCore(url, settings_of(tmp_path, "distant", sqlite_template, core_url=url, core_key=key))
         first = source()
@@ -129,6 +129,9 @@ def test_a_core_that_was_promoted_over_there_is_found_with_the_next_question(tmp
         with pytest.raises(RuntimeError, match="There is no core"):
             list(first.generate([Span(SpanKind.PROMPT, (20,))], Sampling(max_new_tokens=2)))
         assert source() is not first and source().name == there.core().name
+        source.check()
+    with pytest.raises(Unavailable, match=f"{url}/v1 cannot be reached"):
+        source.check()
 
 
 def test_a_wrong_key_or_a_dead_server_is_said_to_who_asks_and_to_readyz(

@@ -184,9 +184,12 @@ def test_a_client_that_goes_away_stops_its_answer(url: str, key: str, services: 
 
 
 @pytest.fixture
-def busy(settings: Settings, folder: Path) -> Iterator[tuple[OpenAI, Engine]]:
-    """A client of a Precept whose engine writes one answer and lets nobody wait."""
-    engine = Engine(tiny_checkpoint(max_position_embeddings=4096), max_sessions=1, max_waiting=0)
+def busy(request: pytest.FixtureRequest, settings: Settings, folder: Path) -> Iterator[tuple[OpenAI, Engine]]:
+    """A client of a Precept whose engine writes one answer and lets nobody wait, if the parameter says nothing else."""
+    waiting, deadline_s = getattr(request, "param", (0, 120.0))
+    engine = Engine(
+        tiny_checkpoint(max_position_embeddings=4096), max_sessions=1, max_waiting=waiting, deadline_s=deadline_s
+    )
     reader = Reader(engine, ReaderOptions(tries=1, max_new_tokens=3000, guided=False))
     with open_services(settings, reader=reader, embedder=HashingEmbedder()) as services:
         operator = services.identity.operator()
@@ -210,10 +213,24 @@ def test_an_overloaded_core_says_when_to_come_back(busy: tuple[OpenAI, Engine], 
     assert refused.value.status_code == 503 and int(refused.value.response.headers["retry-after"]) >= 1
 
 
+@pytest.mark.parametrize("busy", [(4, 2.0)], indirect=True)
+def test_an_error_that_comes_when_the_stream_is_open_is_its_last_event(busy: tuple[OpenAI, Engine]):
+    client, engine = busy
+    prompt = [Span(SpanKind.PROMPT, tuple(tiny_tokenizer().encode("hotel")))]
+    held = engine.generate(prompt, Sampling(max_new_tokens=4000), Endless(), deadline_s=600)
+    try:
+        stream = client.chat.completions.create(model="precept", messages=MESSAGES, stream=True)
+        assert stream.response.status_code == 200
+        with pytest.raises(openai.APIError, match="try again in"):
+            list(stream)
+    finally:
+        held.close()
+
+
 def test_a_slot_is_free_again_when_its_client_has_gone(busy: tuple[OpenAI, Engine]):
     client, engine = busy
     with client.chat.completions.create(model="precept", messages=MESSAGES, stream=True) as stream:
-        assert stream.response.status_code == 200
+        assert stream.response.status_code == 200 and until(lambda: engine.load.running == 1)
     assert until(lambda: engine.load.running == 0)
     held = engine.generate([Span(SpanKind.PROMPT, tuple(tiny_tokenizer().encode("hotel")))], Sampling(max_new_tokens=1))
     assert len(list(held)) == 1
