@@ -37,7 +37,7 @@ from tests.reasoning_core.by_hand import ByHand
 from tests.reasoning_core.tiny import relative_error, tiny_checkpoint, tiny_config, tiny_model
 
 EOA = 11
-MOST_TOKENS = 40
+MOST_TOKENS = 32
 MOST_REQUESTS = 4
 # The head of 16 is computed by the fused pass, once that is compiled; the smaller one never is.
 SHAPES = [
@@ -143,10 +143,13 @@ class Company(RuleBasedStateMachine):
         caches=st.integers(1, 3),
         sessions=st.integers(1, 3),
         drafted=st.sampled_from([0, 16]),
+        said=st.lists(PROMPTS, max_size=4),
         prompt=PROMPTS,
     )
-    def open(self, layout, seed, caches, sessions, drafted, prompt):
+    def open(self, layout, seed, caches, sessions, drafted, said, prompt):
         self.caches, self.sessions, self.drafted = caches, sessions, drafted
+        for words in said:
+            self.conversations[0] += [Span(SpanKind.PROMPT, words), Span(SpanKind.RESPONSE, (*words, EOA))]
         self.swap(layout, seed)
         self.send(0, prompt, Sampling(max_new_tokens=4), guided=False)
 
