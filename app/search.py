@@ -1,7 +1,7 @@
 """Hybrid search under the reader's permissions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from app.records import Hit, User
 from app.schema import DocumentVersion, StoredChunk, StoredDocument
 from app.vectors import Vectors
 from retrieval.query import Query
+from retrieval.reranking import MAX_RERANKED, Reranker
 from retrieval.retriever import Ranked, fuse, lift_by_document
 from retrieval.words import content_words, index_terms, stem
 
@@ -49,10 +50,13 @@ class Explained:
 class Search:
     """Fuses the keyword and the dense ranking of what a person may read."""
 
-    def __init__(self, database: Database, keywords: Keywords, vectors: Vectors) -> None:
+    def __init__(
+        self, database: Database, keywords: Keywords, vectors: Vectors, reranker: Reranker | None = None
+    ) -> None:
         self._database = database
         self._keywords = keywords
         self._vectors = vectors
+        self._reranker = reranker
 
     def search(self, actor: User, query: str | Query, k: int, only: str | Filter | None = None) -> Found:
         """Return the `k` best passages; `only` is a filter, or the name of a collection.
@@ -76,14 +80,16 @@ class Search:
         with self._database.read() as session:
             # Asked again: what was taken from the person or removed since it was ranked is not there any more.
             readable = readable_chunks(session, current_user(session, actor), only)
-            ranked = lift_by_document(fused, _documents(session, fused, readable))[:k]
+            ranked = lift_by_document(fused, _documents(session, fused, readable))
+            ranked = ranked[: max(k, MAX_RERANKED) if self._reranker else k]
             hits = _hits(session, ranked)
             at = generation(session)
         before = {entry.id: entry.score for entry in fused}
-        return [
+        explained = [
             Explained(hit, entry.ranks, entry.scores, before[entry.id], _shared(query, hit))
             for hit, entry in zip(hits, ranked, strict=True)
-        ], at
+        ]
+        return (_reranked(self._reranker, query, explained) if self._reranker else explained)[:k], at
 
     def _rankings(self, actor: User, query: Query, depth: int, only: Filter) -> dict[str, list[tuple[int, float]]]:
         vector = self._vectors.query_vector(query)
@@ -95,6 +101,22 @@ class Search:
             if vector is not None:
                 rankings["vectors"] = self._vectors.search(session, vector, depth, readable)
         return rankings
+
+
+def _reranked(reranker: Reranker, query: Query, explained: Sequence[Explained]) -> list[Explained]:
+    """Order passages by the reranker's scores, which become theirs."""
+    texts = [f"{' > '.join((each.hit.title, *each.hit.headings))}\n{each.hit.text}" for each in explained]
+    scores = reranker.scores(query.text, texts)
+    order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
+    return [
+        replace(
+            explained[place],
+            hit=replace(explained[place].hit, score=scores[place]),
+            ranks={**explained[place].ranks, "reranker": rank},
+            scores={**explained[place].scores, "reranker": scores[place]},
+        )
+        for rank, place in enumerate(order, start=1)
+    ]
 
 
 def _query(query: str | Query) -> Query:

@@ -11,6 +11,7 @@ from app.conversations import Conversations
 from app.cores import Cores
 from app.database import Database, sqlite_url
 from app.documents import Documents
+from app.errors import InvalidRequest
 from app.history import PastSearch
 from app.identity import Identity
 from app.ingestion import KIND, Ingestion
@@ -27,7 +28,8 @@ from app.synced_folders import SyncedFolders
 from app.uploads import Uploads
 from app.vectors import Vectors
 from app.work import OnEnd, Work
-from retrieval.embedding import Embedder, find_embedder
+from retrieval.embedding import Embedder, EmbedderDamaged, find_embedder
+from retrieval.reranking import CrossEncoderReranker, RerankerDamaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def open_services(
         vectors = Vectors(database, _opened_once(settings, embedder), home / "index")
         jobs = Jobs(database, settings.lease_s)
         worker = Work(jobs, settings.lease_s)
-        search = Search(database, keywords, vectors)
+        search = Search(database, keywords, vectors, _reranker(settings))
         ingestion = Ingestion(database, jobs, keywords, vectors)
         documents = Documents(
             database, jobs, worker, ingestion, keywords, vectors, search, PastSearch(database, vectors)
@@ -124,7 +126,17 @@ def _opened_once(settings: Settings, given: Embedder | None) -> Callable[[], Emb
     def embedder() -> Embedder | None:
         with lock:
             if not found:
-                found.append(find_embedder(settings.embedder_folder, settings.allow_hub))
+                try:
+                    found.append(find_embedder(settings.embedder_folder, settings.allow_hub))
+                except EmbedderDamaged as damage:
+                    raise InvalidRequest(f"The embedder cannot be used: {damage}.") from damage
             return found[0]
 
     return embedder
+
+
+def _reranker(settings: Settings) -> CrossEncoderReranker | None:
+    try:
+        return CrossEncoderReranker(settings.reranker_folder) if settings.reranker_folder else None
+    except RerankerDamaged as damage:
+        raise InvalidRequest(f"The reranker cannot be used: {damage}.") from damage

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     database_wait_s: float = Field(default=10.0, gt=0)
     embedder_folder: Path | None = None
     allow_hub: bool = False
+    reranker_folder: Path | None = None
     lease_s: float = Field(default=30.0, gt=0)
     session_idle_h: float = Field(default=8.0, gt=0)
     session_days: float = Field(default=7.0, gt=0)

@@ -129,7 +129,7 @@ def _packaged_folder() -> Path | None:
 
 
 def _open_model(folder: Path) -> Any:
-    _set_flags(offline=True)
+    forbid_hub()
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 (seconds to import, and flags come first)
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
@@ -145,7 +145,7 @@ def _open_model(folder: Path) -> Any:
 
 
 def _fetch() -> Path:
-    _set_flags(offline=False)
+    _forbid_telemetry()
     from huggingface_hub import snapshot_download  # noqa: PLC0415 (only where the operator allows the hub)
 
     wanted = [*SHA256, "modules.json", "sentence_bert_config.json", "1_Pooling/config.json", "tokenizer_config.json"]
@@ -153,14 +153,17 @@ def _fetch() -> Path:
     return Path(snapshot_download(MODEL, revision=REVISION, allow_patterns=[*wanted, *more]))
 
 
-def _set_flags(offline: bool) -> None:
-    """Tell the Hugging Face libraries to send nothing; they read these once, when first imported."""
+def forbid_hub() -> None:
+    """Tell the Hugging Face libraries to fetch and send nothing; they read these once, when first imported."""
+    _forbid_telemetry()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+
+def _forbid_telemetry() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DO_NOT_TRACK"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 
 def _width(folder: Path) -> int:

@@ -205,3 +205,23 @@ def test_an_explanation_tells_ranks_scores_and_shared_words_of_the_same_hits(com
     assert first.fused == pytest.approx(1)
     assert first.shared == ("hotel", "meal")
     assert explained[1].shared == ("hotel",)
+
+
+class ShortestFirst:
+    """A reranker without a model: the shorter a passage, the better."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
+        return [1 / len(passage) for passage in passages]
+
+
+def test_a_reranker_orders_what_was_found_and_sees_nothing_else(company: Company):
+    company.put("long", "staff", ["meal " * 12])
+    company.put("short", "staff", ["hotel meal"])
+    company.put("secret", "board", ["meal"])
+    company.share("staff", True, set())
+    database, vectors = company.services.database, company.services.vectors
+    search = Search(database, Keywords(database), vectors, ShortestFirst())
+    explained = search.explain(company.people["ada"], "meal", 5)
+    assert [each.hit.document for each in explained] == ["short", "long"]
+    assert [each.ranks["reranker"] for each in explained] == [1, 2]
+    assert [hit.document for hit in search.search(company.people["ada"], "meal", 1).hits] == ["short"]

@@ -190,3 +190,11 @@ def test_the_past_cannot_be_narrowed_or_explained(run, travel):
     code, _, err = run("search", "meals", "--as-of", "2026-01-01", "--explain")
     assert code == 2
     assert "--as-of" in one_sentence(err)
+
+
+@pytest.mark.parametrize("setting", ["PRECEPT_RERANKER_FOLDER", "PRECEPT_EMBEDDER_FOLDER"])
+def test_a_model_folder_without_a_model_is_refused_in_a_sentence(run, tmp_path, monkeypatch, setting):
+    monkeypatch.setenv(setting, str(tmp_path / "nothing"))
+    code, _, err = run("search", "meals")
+    assert code == 2
+    assert str(tmp_path / "nothing") in one_sentence(err)
