@@ -164,9 +164,9 @@ def _serve(inbox: Inbox, scheduler: Scheduler) -> None:
                 if not _submit_all(inbox, scheduler):
                     scheduler.fail(EngineStopped("the engine was closed before the answer was finished"))
                     return
-        except Exception as crash:
+        except BaseException as crash:  # whatever it is: a thread that ended here would leave its readers waiting
             log.error("a forward pass failed", exc_info=crash)
-            failure = EngineStopped(f"the core failed while it answered: {crash}")
+            failure = EngineStopped(f"the core failed while it answered: {str(crash) or type(crash).__name__}")
             failure.__cause__ = crash
             scheduler.fail(failure)
 

@@ -198,6 +198,17 @@ def _out_of_memory(module, inputs):
     raise RuntimeError("out of memory")
 
 
+def test_even_an_exit_on_the_engines_thread_leaves_nobody_waiting():
+    class Exiting:
+        def allowed(self, generated):
+            raise SystemExit
+
+    engine = Engine(tiny_checkpoint())
+    with pytest.raises(EngineStopped, match="the core failed while it answered: SystemExit"):
+        list(engine.generate(PROMPT, Sampling(), Exiting()))
+    assert write(engine, PROMPT, max_new_tokens=2)
+
+
 def test_a_closed_engine_ends_what_runs_and_takes_no_more():
     engine = Engine(tiny_checkpoint(max_position_embeddings=4096), max_sessions=1)
     running, waiting = (engine.generate(PROMPT, Sampling(max_new_tokens=4000), NoEnd()) for _ in range(2))

@@ -65,6 +65,21 @@ def test_more_than_the_limit_wait_and_follow_when_a_session_is_free():
     assert len(list(first.stream)) == len(list(second.stream)) == 3
 
 
+def test_when_to_come_back_follows_how_long_answers_take_and_how_many_are_before():
+    desk = ByHand(tiny_checkpoint(), max_sessions=2)
+    for seconds in (10.0, 10.0):
+        desk.ask(PROMPT, Sampling(max_new_tokens=3), NoEnd())
+        desk.run(1)
+        desk.clock.now_s += seconds
+        desk.run()
+    load = desk.scheduler.load
+    assert (load.answer_s, load.retry_after_s(2)) == (10.0, 1), "nobody is before"
+    for n in range(5):
+        desk.ask(asking(20 + n), Sampling(max_new_tokens=30), NoEnd())
+    desk.run(1)
+    assert (load.running, load.waiting, load.retry_after_s(2)) == (2, 3, 25)
+
+
 def test_callers_take_turns_and_each_callers_requests_keep_their_order():
     desk = ByHand(tiny_checkpoint(), max_sessions=1)
     names = ["greedy", "greedy", "greedy", "modest", "shy", "modest"]
@@ -79,7 +94,7 @@ def test_callers_take_turns_and_each_callers_requests_keep_their_order():
 def test_sessions_wait_for_memory_and_a_large_one_is_not_overtaken():
     checkpoint = tiny_checkpoint(max_position_embeddings=2048)
     desk = ByHand(checkpoint, max_sessions=4)
-    narrow = ByHand(checkpoint, max_sessions=4, budget_bytes=3 * desk.pool.bytes_for(1))
+    narrow = ByHand(checkpoint, max_sessions=4, budget_bytes=2 * desk.pool.bytes_for(1))
     small = narrow.ask(asking(20), Sampling(max_new_tokens=9), NoEnd())
     large = narrow.ask(asking(30), Sampling(max_new_tokens=300), NoEnd())
     late = narrow.ask(asking(40), Sampling(max_new_tokens=9), NoEnd())
