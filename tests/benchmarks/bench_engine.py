@@ -11,7 +11,7 @@ sides alike; those by processor time do not, and on a quiet machine they are the
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import median
@@ -53,10 +53,10 @@ class Seconds:
 class Forced:
     """A guide that bans the end token, so that both decode the same number of tokens, or dictates a response."""
 
-    def __init__(self, others: list[int], dictated: tuple[int, ...] = ()) -> None:
+    def __init__(self, others: Sequence[int], dictated: tuple[int, ...] = ()) -> None:
         self._others, self._dictated = others, dictated
 
-    def allowed(self, generated: list[int]) -> list[int]:
+    def allowed(self, generated: Sequence[int]) -> Sequence[int]:
         return [self._dictated[len(generated)]] if self._dictated else self._others
 
 
@@ -108,8 +108,9 @@ def dialogue(turns: int = TURNS) -> list[Turn]:
 
 def _decoding(checkpoint: Checkpoint, peer: HrmTextForCausalLM, repeats: int) -> list[Measurement]:
     spans = prompt.spans([replace(dialogue(1)[0], response=None)], checkpoint.tokenizer)
-    others = [token for token in range(checkpoint.model.config.vocab_size) if token != checkpoint.tokenizer.eoa_id]
-    engine = Engine(checkpoint)
+    # A range is the cheapest way to say it: the tokens up to the end token are special, and never the likeliest.
+    others = range(checkpoint.tokenizer.eoa_id + 1, checkpoint.model.config.vocab_size)
+    engine = Engine(checkpoint, drafted_tokens=0)  # the peer guesses none either, and a bound is for one token a step
 
     def ours() -> tuple[list[int], Seconds]:
         tokens, times = [], []
