@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 Inbox = SimpleQueue[Session | None]
 
+_LONGEST_PASS_S = 60.0
+
 
 class EngineStopped(RuntimeError):
     """The engine was closed, or its model failed, before the response was finished."""
@@ -71,9 +73,10 @@ class Engine:
         )
         self._inbox: Inbox = SimpleQueue()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        # The thread holds the scheduler and not the engine: an engine that nobody holds any more ends it.
-        self._stop = weakref.finalize(self, self._inbox.put, None)
+        self._threads: list[threading.Thread] = []
+        # The thread holds the scheduler and not the engine: an engine that nobody holds any more ends it, and so does
+        # the end of the program, which must not find it in the middle of a pass.
+        self._stop = weakref.finalize(self, _end, self._inbox, self._threads)
 
     @property
     def load(self) -> Load:
@@ -120,19 +123,16 @@ class Engine:
         """End every response with `EngineStopped`, and the thread; return when that is done."""
         with self._lock:
             self._stop()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
 
     def _running_thread(self) -> threading.Thread:
         if not self._stop.alive:
             raise EngineStopped(f"the engine of {self.name} is closed: open the core again")
-        if self._thread is None:
+        if not self._threads:
             work = (self._inbox, self._scheduler)
             # A daemon, because the interpreter waits for other threads before it lets anything end them.
-            self._thread = threading.Thread(target=_serve, args=work, name=f"engine {self.name}", daemon=True)
-            self._thread.start()
-        return self._thread
+            self._threads.append(threading.Thread(target=_serve, args=work, name=f"engine {self.name}", daemon=True))
+            self._threads[0].start()
+        return self._threads[0]
 
 
 class _Places:
@@ -153,6 +153,15 @@ class _Places:
     def leave(self) -> None:
         with self._lock:
             self._taken -= 1
+
+
+def _end(inbox: Inbox, threads: list[threading.Thread]) -> None:
+    """Let the thread of an engine end behind the pass that it is in, and wait for that."""
+    inbox.put(None)
+    for thread in threads:
+        # What nobody holds may be cleared away on any thread, on this one too.
+        if thread is not threading.current_thread():
+            thread.join(_LONGEST_PASS_S)
 
 
 def _serve(inbox: Inbox, scheduler: Scheduler) -> None:

@@ -2,6 +2,8 @@
 
 import gc
 import math
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -225,16 +227,31 @@ def test_a_closed_engine_ends_what_runs_and_takes_no_more():
 def test_the_thread_of_an_engine_that_nobody_holds_any_more_ends_behind_its_last_response():
     engine = Engine(tiny_checkpoint())
     generation = engine.generate(PROMPT, Sampling(max_new_tokens=30), NoEnd())
-    thread, gone = engine._thread, weakref.ref(engine)
+    (thread,), gone = engine._threads, weakref.ref(engine)
     del engine
     assert len(list(generation)) == 30
     del generation
     deadline = time.monotonic() + 60
     while gone() is not None and time.monotonic() < deadline:
         gc.collect()
-    assert thread is not None
     thread.join(60)
     assert (gone(), thread.is_alive()) == (None, False)
+
+
+LEAVING = """
+from reasoning_core.engine import Engine
+from reasoning_core.sampling import Sampling
+from tests.reasoning_core.test_engine import PROMPT, NoEnd
+from tests.reasoning_core.tiny import tiny_checkpoint
+
+engine = Engine(tiny_checkpoint(max_position_embeddings=4096))
+print(next(iter(engine.generate(PROMPT, Sampling(max_new_tokens=4000), NoEnd()))))
+"""
+
+
+def test_a_program_may_end_while_a_response_is_written():
+    ended = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, timeout=200, check=False)
+    assert (ended.returncode, ended.stdout.strip() in ("60", "61")) == (0, True), ended.stderr
 
 
 def test_a_conversation_that_leaves_no_room_is_refused_with_a_sentence():
