@@ -50,6 +50,7 @@ class StoredAnswer:
     timings_ms: dict[str, float]
     confidence: float | None = None
     tokens: TokenCounts = field(default_factory=TokenCounts)
+    turns_left_out: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -72,6 +73,7 @@ class StoredAnswer:
             timings_ms=dict(value["timings_ms"]),
             confidence=value.get("confidence"),
             tokens=TokenCounts(**value.get("tokens", {})),
+            turns_left_out=value.get("turns_left_out", 0),
         )
 
 
@@ -150,6 +152,7 @@ def _record(row: StoredMessage, answer: StoredAnswer, versions: Mapping[int, Rea
         timings_ms=answer.timings_ms,
         confidence=answer.confidence,
         tokens=answer.tokens,
+        turns_left_out=answer.turns_left_out,
     )
 
 

@@ -31,6 +31,8 @@ class Ask:
     text: str = ""
     working: list[WorkedLine] = field(default_factory=list)
     selection: Selection = field(default_factory=lambda: Selection((), ()))
+    turns_left_out: int = 0
+    """How many of the oldest turns neither the history's budget nor the core had room for."""
     is_stored: bool = False
 
     @property

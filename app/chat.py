@@ -50,6 +50,8 @@ class Reader(Protocol):
         question: str,
         passages: Sequence[Passage],
         cancel: threading.Event | None = None,
+        *,
+        caller: str = "",
     ) -> Iterator[ReaderEvent]: ...
 
 
@@ -164,7 +166,8 @@ class Chat:
         shown = {passage.n: (passage, text) for passage, text in (*in_context, *new)}
         answer: Answer | None = None
         try:
-            for event in reader.read(history, asked.question, [text for _, text in new], asked.cancel):
+            texts = [text for _, text in new]
+            for event in reader.read(history, asked.question, texts, asked.cancel, caller=str(asked.actor.id)):
                 if isinstance(event, Answer):
                     answer = event
                 else:
@@ -178,6 +181,7 @@ class Chat:
             raise Unavailable(f"{error}.") from error
         assert answer is not None, "a reader's last event is an Answer"
         yield Stage("checking")
+        asked.turns_left_out = len(asked.past) - len(turns) + answer.turns_left_out
         return self._store(asked, answer, numbering, shown)
 
     def _store(
@@ -211,6 +215,7 @@ class Chat:
                 timings_ms=asked.timings_ms(),
                 confidence=answer.confidence,
                 tokens=TokenCounts(answer.prompt_tokens, answer.cached_tokens, answer.new_tokens),
+                turns_left_out=asked.turns_left_out,
             )
             record = _keep(session, actor, asked, stored)
         asked.is_stored = True

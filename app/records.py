@@ -190,7 +190,7 @@ class AnswerRecord:
     """An answer as it is stored and shown; `kind` is answer, refusal, question, quotation or stopped.
 
     `passages` are those found for this question, and earlier ones that it cites. `confidence` is the reader's, None
-    where nothing was read or the core does not tell it.
+    where nothing was read or the core does not tell it. `turns_left_out` of the oldest turns were not read again.
     """
 
     id: int
@@ -208,6 +208,7 @@ class AnswerRecord:
     index_generation: int
     timings_ms: dict[str, float] = field(default_factory=dict)
     confidence: float | None = None
+    turns_left_out: int = 0
     tokens: TokenCounts = field(default_factory=TokenCounts)
 
 

@@ -110,4 +110,7 @@ class Core(Protocol):
         sampling: Sampling,
         guide: Guide | None = None,
         cancel: threading.Event | None = None,
-    ) -> Generation: ...
+        *,
+        caller: str = "",
+    ) -> Generation:
+        """Start a response; where requests wait, callers take turns."""

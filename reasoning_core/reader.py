@@ -56,7 +56,8 @@ class Answer:
 
     `verified` means that every line holds, every fact is sourced and the mechanical reading agrees; `problems` says
     what failed or could not be confirmed. `confidence` is the geometric mean of the probabilities that the core gave
-    to the tokens it wrote, before the guide forbade any; None where the core does not tell them.
+    to the tokens it wrote, before the guide forbade any; None where the core does not tell them. `turns_left_out` of
+    the oldest turns did not fit the core.
     """
 
     kind: str
@@ -71,6 +72,7 @@ class Answer:
     new_tokens: int
     core: str
     confidence: float | None = None
+    turns_left_out: int = 0
 
 
 ReaderEvent = TextDelta | WorkingLine | Retrying | Answer
@@ -100,8 +102,12 @@ class Reader:
         question: str,
         passages: Sequence[Passage],
         cancel: threading.Event | None = None,
+        *,
+        caller: str = "",
     ) -> Iterator[ReaderEvent]:
         """Answer `question`; `passages` are those new in this turn. The last event is always an `Answer`.
+
+        Where the core is busy, the questions of one `caller` wait for each other and not everybody for them.
 
         Raises:
             BusyError: the engine takes no more requests.
@@ -112,7 +118,7 @@ class Reader:
         for number in range(self._options.tries):
             if first is not None:
                 yield Retrying(first.problems[0] if first.problems else "the documents seem to say")
-            answer = yield from self._try(turns, number, cancel, must_work=first is not None)
+            answer = yield from self._try(turns, number, cancel, caller, must_work=first is not None)
             if first is None:
                 if not _worth_another_try(answer, turns):
                     yield answer
@@ -125,7 +131,7 @@ class Reader:
         yield first if first.kind == "refusal" else _quotation(first, turns)
 
     def _try(
-        self, turns: Sequence[Turn], number: int, cancel: threading.Event | None, *, must_work: bool
+        self, turns: Sequence[Turn], number: int, cancel: threading.Event | None, caller: str, *, must_work: bool
     ) -> Generator[ReaderEvent, None, Answer]:
         """Stream one response and return what became of it, kind `failed` included.
 
@@ -140,6 +146,7 @@ class Reader:
             Sampling(options.temperature if number > 1 else 0.0, number, options.max_new_tokens),
             guide if options.guided and quotable else None,
             cancel,
+            caller=caller,
         )
         tokens: list[int] = []
         try:
@@ -162,6 +169,7 @@ class Reader:
             new_tokens=len(tokens),
             core=self.core,
             confidence=generation.confidence,
+            turns_left_out=generation.usage.turns_left_out,
         )
         if cancel is not None and cancel.is_set():
             return replace(draft, kind="stopped", problems=("the answer was stopped",))

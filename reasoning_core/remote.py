@@ -71,6 +71,7 @@ class RemoteCore:
         guide: Guide | None = None,
         cancel: threading.Event | None = None,
         *,
+        caller: str = "",  # whose turn it is, the server decides by its key
         deadline_s: float | None = None,
     ) -> Generation:
         """Start a response to `spans`, which end in a prompt block.

@@ -55,6 +55,8 @@ def evidence_html(record: AnswerRecord | None, earlier: Sequence[EvidencePassage
     cited = {citation.n for citation in record.citations}
     shown = sorted(record.passages, key=lambda passage: (passage.n not in cited, passage.n))
     parts = [working_html(record.working)]
+    if record.turns_left_out:
+        parts.append(f'<p class="quiet">{_left_out(record.turns_left_out)}</p>')
     if record.kind == "refusal":
         parts.append('<p class="note says-nothing">None of these passages answers the question.</p>')
     parts += [passage_html(passage, record.citations, is_open=passage.n in cited) for passage in shown]
@@ -124,6 +126,11 @@ def _cited_text(text: str, known: set[int]) -> str:
             parts.append(f'&nbsp;<a class="cite" href="#passage-{n}" title="Show passage {n}">{n}</a>')
             position = match.end()
     return "".join(parts) + plain(text[position:])
+
+
+def _left_out(turns: int) -> str:
+    first = "The first question" if turns == 1 else f"The first {turns} questions"
+    return f"{first} of this conversation no longer fit and were not read again."
 
 
 def _note(record: AnswerRecord) -> str:

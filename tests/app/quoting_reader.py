@@ -27,6 +27,8 @@ class QuotingReader:
         question: str,
         passages: Sequence[Passage],
         cancel: threading.Event | None = None,
+        *,
+        caller: str = "",
     ) -> Iterator[ReaderEvent]:
         turns = (*history, Turn(tuple(passages), question))
         self.prompts.append(turns)

@@ -102,6 +102,10 @@ def test_old_turns_leave_the_context_and_numbers_still_mean_one_thing(settings: 
                 assert meaning.setdefault(citation.n, citation.quote) == citation.quote
                 assert f"[{citation.n}]" in record.text
         assert len(reader.prompts[-1]) < len(questions) * 3
+        assert record.turns_left_out == len(questions) * 3 - len(reader.prompts[-1]) > 0
+        (*_, last) = services.conversations.messages(operator, record.conversation)
+        assert last.answer is not None
+        assert last.answer.turns_left_out == record.turns_left_out
         assert len(meaning) > 1
 
 

@@ -95,6 +95,12 @@ def test_each_line_of_the_working_has_its_verdict_in_words():
     assert "75 - 60 = 25✗ does not hold: it is 15" in text
 
 
+def test_turns_that_no_longer_fit_are_told():
+    assert "not read again" not in evidence_html(record())
+    assert "The first question of this conversation no longer fit" in evidence_html(record(turns_left_out=1))
+    assert "The first 3 questions of this conversation no longer fit" in evidence_html(record(turns_left_out=3))
+
+
 def test_a_citation_of_a_shown_passage_is_a_link_and_any_other_number_stays_text():
     html = answer_html(record("Yes [1]. See also [9]."))
     assert 'href="#passage-1"' in html
