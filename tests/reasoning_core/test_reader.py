@@ -28,7 +28,7 @@ class Rehearsed:
         self.tokenizer = tiny_tokenizer()
         self._responses = iter(responses)
 
-    def generate(self, spans, sampling, guide=None, cancel=None):
+    def generate(self, spans, sampling, guide=None, cancel=None, *, caller=""):
         ids = iter(response_ids(next(self._responses), self.tokenizer))
         return Generation((token for token in ids), Usage(10, 4), lambda: None)
 
