@@ -37,6 +37,7 @@ from reasoning_core.working import numbers_in, parse_quote, spellings
 # The doubts that reading again, with the eye on the sentence that fits best, may remove.
 OFF_TOPIC = "the cited words share too little with the question"
 BETTER_SENTENCE = "another sentence fits the question better"
+UNNAMED = "the cited words do not name what is asked about"
 
 _EXCEPTION = re.compile(
     r"\b(unless|except\w*|however|(does|do) not apply|not eligible|excluded|instead|supersede\w*|replaced|only)\b",
@@ -113,7 +114,7 @@ def _off_topic(
 def _unnamed(question: str, contexts: Sequence[str]) -> list[str]:
     """Doubt a rule about another thing: the useful life of lifts says nothing "of cameras"."""
     missing = objects(question) - content_words("\n".join(contexts))
-    return [f"the cited words do not name what is asked about ({min(missing)})"] if missing else []
+    return [UNNAMED] if missing else []
 
 
 def _passed_over_exceptions(cited: Sequence[PassageCitation], passages: Mapping[int, Passage]) -> list[str]:

@@ -14,7 +14,7 @@ from reasoning_core.asking import self_contained
 from reasoning_core.engine import Core, Generation
 from reasoning_core.grounding import PassageCitation, citations, ungrounded
 from reasoning_core.guide import WorkingGuide
-from reasoning_core.judgement import BETTER_SENTENCE, OFF_TOPIC, misfits, unconfirmed
+from reasoning_core.judgement import BETTER_SENTENCE, OFF_TOPIC, UNNAMED, misfits, unconfirmed
 from reasoning_core.prompt import Passage, Turn
 from reasoning_core.response import REFUSAL, Response
 from reasoning_core.sampling import Sampling
@@ -27,6 +27,8 @@ _MIN_TOPIC_COVERAGE = 0.3
 _STRONG_FIT = 0.75
 _QUOTABLE_FIT = 0.6
 _FAILED = "failed"
+# Of answers with one of these doubts one in six was right, and almost half should have been refusals.
+_BESIDE_THE_POINT = frozenset({OFF_TOPIC, UNNAMED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Reader:
                     yield answer
                     return
                 first = answer
-            elif answer.kind == "stopped" or (answer.kind == "answer" and (answer.verified or first.kind != "refusal")):
+            elif answer.kind == "stopped" or _is_good_enough(answer, first):
                 yield answer
                 return
         assert first is not None, "ReaderOptions.tries is at least 1"
@@ -227,12 +229,19 @@ def _judged(draft: Answer, turns: Sequence[Turn], *, ended: bool) -> Answer:
     return replace(draft, kind="answer", verified=not doubts, problems=doubts)
 
 
+def _is_good_enough(answer: Answer, first: Answer) -> bool:
+    """Tell whether a later try may be shown; one in place of a refusal must be verified."""
+    if answer.kind != "answer" or _BESIDE_THE_POINT & set(answer.problems):
+        return False
+    return answer.verified or first.kind != "refusal"
+
+
 def _worth_another_try(answer: Answer, turns: Sequence[Turn]) -> bool:
     """A failed check is; so is a reading of the wrong sentence, and a refusal where a sentence fits almost wholly."""
     if answer.kind == "refusal":
         ranked = _by_fit(turns)
         return bool(ranked) and ranked[0][0] >= _STRONG_FIT
-    return answer.kind == _FAILED or bool({OFF_TOPIC, BETTER_SENTENCE} & set(answer.problems))
+    return answer.kind == _FAILED or bool({*_BESIDE_THE_POINT, BETTER_SENTENCE} & set(answer.problems))
 
 
 def _quotation(failed: Answer, turns: Sequence[Turn]) -> Answer:

@@ -151,7 +151,7 @@ def test_a_table_row_is_read_with_the_names_of_its_columns():
             "What is the useful life of cameras?",
             "7 years [1].",
             "7 years",
-            "the cited words do not name what is asked about (camera)",
+            "the cited words do not name what is asked about",
         ),
         (
             "Shipping is free from $240; below that, shipping costs $32.",
