@@ -22,6 +22,7 @@ from retrieval.retriever import Ranked, fuse, lift_by_document
 from retrieval.words import content_words, index_terms, stem
 
 MAX_QUERY_CHARS = 4000
+_DIGITS = 9  # of a score, beyond which sums differ by the order of their terms
 _DEPTH = 100
 
 
@@ -81,8 +82,7 @@ class Search:
             # Asked again: what was taken from the person or removed since it was ranked is not there any more.
             readable = readable_chunks(session, current_user(session, actor), only)
             ranked = lift_by_document(fused, _documents(session, fused, readable))
-            ranked = ranked[: max(k, MAX_RERANKED) if self._reranker else k]
-            hits = _hits(session, ranked)
+            ranked, hits = _best(session, ranked, max(k, MAX_RERANKED) if self._reranker else k)
             at = generation(session)
         before = {entry.id: entry.score for entry in fused}
         explained = [
@@ -136,6 +136,18 @@ def _documents(session: Session, fused: Sequence[Ranked], readable: Readable) ->
         select(StoredChunk.id, StoredChunk.version_id).where(StoredChunk.id.in_(ids), *readable.conditions)
     )
     return {row.id: row.version_id for row in rows}
+
+
+def _best(session: Session, ranked: Sequence[Ranked], count: int) -> tuple[list[Ranked], list[Hit]]:
+    """Return the best passages; of equal ones the first by document and place, however they came to be numbered."""
+    if len(ranked) > count:
+        last = round(ranked[count - 1].score, _DIGITS)
+        ranked = [entry for entry in ranked if round(entry.score, _DIGITS) >= last]
+    pairs = sorted(
+        zip(ranked, _hits(session, ranked), strict=True),
+        key=lambda pair: (-round(pair[0].score, _DIGITS), pair[1].document, pair[1].start),
+    )[:count]
+    return [entry for entry, _ in pairs], [hit for _, hit in pairs]
 
 
 def _hits(session: Session, ranked: Sequence[Ranked]) -> list[Hit]:

@@ -46,9 +46,17 @@ def rules(
     found = load_background(background) if background else None
     if out is None:
         # Lookups and drills are not the rulebook's: its author reads what is.
-        _print(generate(known, preview, seed, split, Recipe(more_questions, auxiliary_share=0.0, background=found)))
+        _print(
+            generate(
+                known,
+                preview,
+                seed,
+                split,
+                Recipe(more_questions=more_questions, auxiliary_share=0.0, background=found),
+            )
+        )
         return
-    recipe = Recipe(more_questions, auxiliary_share=auxiliary, background=found)
+    recipe = Recipe(more_questions=more_questions, auxiliary_share=auxiliary, background=found)
     _write(out, generate(known, dialogues, seed, split, recipe), dialogues)
     _write_lineage(out, rulebooks, background or [], split, seed)
 

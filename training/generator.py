@@ -52,7 +52,7 @@ _LONG_CHARS_A_QUESTION = 150
 _FOLLOW_UPS = (0, 1, 1, 2, 2, 2, 3, 3, 4)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What goes into the dialogues beside the rules.
 

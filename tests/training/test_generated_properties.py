@@ -24,7 +24,7 @@ from training.world import is_held_out
 
 RULES = load_rulebooks()
 LIBRARY = Library([rule for rule in RULES if not rule.held_out])
-AS_WRITTEN = Recipe(0.0, 0.0, 0.0, 0.0, 0.0)
+AS_WRITTEN = Recipe(auxiliary_share=0, hostile_share=0, currency_share=0, loose_share=0, typo_share=0, cut_share=0)
 seeds = st.integers(0, 2**31)
 
 

@@ -19,7 +19,9 @@ def test_the_share_of_lookups_and_drills_is_as_asked_and_none_is_in_a_suite():
         dialogues = list(generate(RULES, 300, 1, "train", Recipe(auxiliary_share=share)))
         found = sum("auxiliary" in dialogue.tags for dialogue in dialogues) / len(dialogues)
         assert abs(found - share) <= 0.06
-    assert not any("auxiliary" in d.tags for d in generate(RULES, 100, 1, "in-distribution", Recipe(1.0)))
+    assert not any(
+        "auxiliary" in d.tags for d in generate(RULES, 100, 1, "in-distribution", Recipe(auxiliary_share=1.0))
+    )
 
 
 def test_a_lookup_points_to_the_one_passage_that_names_the_thing():

@@ -21,7 +21,7 @@ from training.rulebook import load_rulebooks
 from training.typos import loosely
 
 README = (resources.files("training") / "rulebooks" / "README.md").read_text("utf-8")
-PLAIN = Recipe(0.0, 0.0, 0.0, 0.0, 0.0)
+PLAIN = Recipe(auxiliary_share=0, hostile_share=0, currency_share=0, loose_share=0, typo_share=0, cut_share=0)
 EXAMPLE = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]
 
 
