@@ -9,9 +9,9 @@ EMPTY_STATE = (
 )
 
 SAMPLE_QUESTIONS = (
-    ("per-diems.md", "What is the hotel cap per night in Oslo?"),
     ("expenses.md", "Is a receipt required for an expense of $19?"),
-    ("remote-work.md", "May I work 24 days from Norway this year?"),
+    ("per-diems.md", "Is a hotel at $215 per night within the cap in Boston?"),
+    ("customer-service-levels.md", "How long is the warranty on storm lanterns?"),
     ("parental-leave.md", "My parental leave starts on 2027-09-01. By which date must I give notice?"),
 )
 
