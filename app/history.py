@@ -22,7 +22,7 @@ from app.errors import InvalidRequest
 from app.identity import current_user
 from app.records import Hit, User
 from app.schema import DocumentVersion, PastChunk, StoredChunk, StoredDocument
-from app.search import valid_query
+from app.search import in_order, valid_query
 from app.vectors import Vectors
 from retrieval.chunking import Chunk, chunk, indexed_text
 from retrieval.postings import Postings, count_terms
@@ -71,7 +71,7 @@ class PastSearch:
             rankings["vectors"] = _by_vector(sought, candidates, depth)
         fused = fuse(rankings)
         ranked = lift_by_document(fused, {entry.id: candidates[entry.id].hit.version_id for entry in fused})
-        return [replace(candidates[entry.id].hit, score=entry.score) for entry in ranked[:k]]
+        return sorted((replace(candidates[entry.id].hit, score=entry.score) for entry in ranked), key=in_order)[:k]
 
 
 def instant(text: str) -> datetime:

@@ -139,14 +139,11 @@ def _documents(session: Session, fused: Sequence[Ranked], readable: Readable) ->
 
 
 def _best(session: Session, ranked: Sequence[Ranked], count: int) -> tuple[list[Ranked], list[Hit]]:
-    """Return the best passages; of equal ones the first by document and place, however they came to be numbered."""
+    """Return the best passages, with all that are as good as the last of them weighed by `in_order`."""
     if len(ranked) > count:
         last = round(ranked[count - 1].score, _DIGITS)
         ranked = [entry for entry in ranked if round(entry.score, _DIGITS) >= last]
-    pairs = sorted(
-        zip(ranked, _hits(session, ranked), strict=True),
-        key=lambda pair: (-round(pair[0].score, _DIGITS), pair[1].document, pair[1].start),
-    )[:count]
+    pairs = sorted(zip(ranked, _hits(session, ranked), strict=True), key=lambda pair: in_order(pair[1]))[:count]
     return [entry for entry, _ in pairs], [hit for _, hit in pairs]
 
 
@@ -177,6 +174,11 @@ def _hits(session: Session, ranked: Sequence[Ranked]) -> list[Hit]:
             )
         )
     return hits
+
+
+def in_order(hit: Hit) -> tuple[float, str, int]:
+    """Return what hits are ordered by: of equal scores the first by document and place, however rows are numbered."""
+    return -round(hit.score, _DIGITS), hit.document, hit.start
 
 
 def valid_query(query: str) -> str:
