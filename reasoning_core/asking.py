@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from reasoning_core.words import content_words, sentence_spans
+from reasoning_core.words import content_words, sentence_spans, stem
 
 _VERDICT = re.compile(
     r"^(and |so |but )?(can|may|could|is|are|am|was|were|do|does|did|will|would|must|should|have|has|had)\b", re.I
@@ -19,8 +19,11 @@ _VALUE = re.compile(
 _ASKING = re.compile(r"\b(which|what|who|whom|whose|when|where|how)\b", re.I)
 _NUMBER = re.compile(r"\bhow (much|many|long|often|large|high|far|early|old|big)\b", re.I)
 _MONEY = re.compile(
-    r"\bhow much (is|are|do|does|did|may|can|will|would|must)\b.*\b(due|pay|paid|costs?|spend|charged?)\b", re.I
+    r"\bhow much (is|are|do|does|did|may|can|will|would|must)\b.*\b(due|pay|paid|costs?|spend|charged?)\b|"
+    r"\bwhat (do|does|did|will|would|may|can) .*\bcosts?\b",
+    re.I,
 )
+_COUNTED = re.compile(r"\bhow many ((?:[a-z-]+ )?[a-z-]+)", re.I)
 _PERSON = re.compile(r"^((and|so|but|by|to|for|with) )*(who|whom|whose|(which|what) (person|team|office))\b", re.I)
 _PLACE_IN_AN_ORDER = re.compile(
     r"\b(first|second|third|last|next|begins?|starts?|ends?|comes?|before|besides|else|ranks?|highest|lowest)\b", re.I
@@ -70,6 +73,12 @@ def asks_for_a_number(question: str) -> bool:
 
 def asks_for_money(question: str) -> bool:
     return bool(_MONEY.search(question))
+
+
+def counted(question: str) -> set[str]:
+    """Return the stems of the words behind "how many", empty for another question."""
+    match = _COUNTED.search(question)
+    return {stem(word.casefold()) for word in match[1].split()} if match else set()
 
 
 def asks_for_a_person(question: str) -> bool:

@@ -22,6 +22,7 @@ from reasoning_core.asking import (
     asks_for_a_value,
     asks_for_a_verdict,
     asks_for_money,
+    counted,
     last_question,
     objects,
     typed,
@@ -47,6 +48,9 @@ _MONTHS = (
     "January|February|March|April|May|June|July|August|September|October|November|December"  # also a day and a month
 )
 _DATE = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}|\d(st|nd|rd|th)\b|\b({_MONTHS})\b", re.I)
+_SHIFT = re.compile(r"\d{4}-\d{2}-\d{2} ([+-]) \d+ [dwmy] = ")
+_BACK = re.compile(r"\b(before|ahead|in advance|prior|earlier)\b", re.I)
+_ON = re.compile(r"\b(after|within|later|from|since)\b", re.I)
 _MIN_COVERAGE = 0.5
 # "Until when can I cancel Shiftport?" "And Clearvault?": what the follow-up replaces need not be there.
 _MIN_COVERAGE_OF_TWO = 0.3
@@ -138,6 +142,11 @@ def _unsure_value(response: Response, questions: Sequence[str], sentences: Seque
         yield "the question asks for a person"
     if asks_for_money(last) and all(amount.kind != "money" for amount in amounts(short)):
         yield "the question asks for money"
+    kinds = {amount.kind for amount in amounts(short)} - {"", "money"}
+    if kinds and (words := counted(last)) and not kinds & words:
+        yield "the question counts something else"
+    if not numbers_in(short) and content_words(short) <= content_words(last):
+        yield "the answer repeats the question"
     if not numbers_in(short) and asks_for_a_place_in_an_order(f"{last} {kind}"):
         yield "the question asks for a place in an order"
     least = re.search(r"\b(minimum|at least)\b", text, re.I) and not re.search(
@@ -155,6 +164,11 @@ def _unsure_source(response: Response, questions: Sequence[str], sentences: Sequ
     computed = [line for line in claims if " = " in line]
     if not numbers_in(short) and not _stands_whole_in(text, short):
         yield "the answer is no wording of the cited words"
+    quotes = [quote.words for line in response.working if (quote := parse_quote(line))]
+    if computed and len(set(quotes)) < len(quotes) and len(set(quotes)) == 1:
+        yield "the same words are counted twice"
+    if any(_runs_the_wrong_way(line, " ".join(quotes)) for line in computed):
+        yield "the date runs the other way"
     if claims and not set(numbers_in(claims[0])) & spellings(text):
         yield "the working does not use the cited words"
     if not computed and (others := rivals(short, " ".join(questions), sentences)):
@@ -162,6 +176,14 @@ def _unsure_source(response: Response, questions: Sequence[str], sentences: Sequ
     only_asked = set(numbers_in(short)) & set(numbers_in(questions[-1]))
     if only_asked - spellings("\n".join((*sentences, *computed))):
         yield "the value stands only in the question"
+
+
+def _runs_the_wrong_way(line: str, quoted: str) -> bool:
+    """Tell a day "before" that was counted forwards, and one "after" or "within" that was counted back."""
+    if not (match := _SHIFT.match(line)):
+        return False
+    back, on = bool(_BACK.search(quoted)), bool(_ON.search(quoted))
+    return back != on and (match[1] == "+") == back
 
 
 def _stands_whole_in(text: str, short_answer: str) -> bool:

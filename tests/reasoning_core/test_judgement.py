@@ -188,6 +188,20 @@ def test_a_table_row_is_read_with_the_names_of_its_columns():
             "first 6 days",
             "the question asks for money",
         ),
+        (
+            "The board has 5 members who vote.",
+            "How many votes does the board have?",
+            "5 members [1].",
+            "5 members",
+            "the question counts something else",
+        ),
+        (
+            "The guest network is open to private devices.",
+            "What is the password of the guest network?",
+            "The guest network [1].",
+            "The guest network",
+            "the answer repeats the question",
+        ),
     ],
 )
 def test_a_value_that_code_cannot_tell_from_another_is_not_confirmed(rule, question, answer, quote, doubt):
@@ -216,3 +230,25 @@ def test_a_row_whose_header_was_cut_off_is_read_with_the_columns_in_the_heading(
         response = Response((quote,), "$190 [1].")
         found = unconfirmed(response, [question], citations(response, {1: row.text}), passages)
         assert bool(found) is doubtful
+
+
+@pytest.mark.parametrize(
+    ("rule", "claim", "doubtful"),
+    [
+        ("Form S-1 is sent 6 months before the start.", "2027-12-01 + 6 m = 2028-06-01", True),
+        ("Form S-1 is sent 6 months before the start.", "2027-12-01 - 6 m = 2027-06-01", False),
+        ("Form S-1 is sent within 6 months after the start.", "2027-12-01 - 6 m = 2027-06-01", True),
+        ("Form S-1 is sent within 6 months after the start.", "2027-12-01 + 6 m = 2028-06-01", False),
+    ],
+)
+def test_a_date_is_counted_in_the_direction_of_the_cited_words(rule, claim, doubtful):
+    question = "We start on 2027-12-01. When is form S-1 sent?"
+    found = doubts(question, f"{claim[-10:]} [1].", f'"{rule}" [1]', claim, passages={1: rule})
+    assert ("the date runs the other way" in found) is doubtful
+
+
+def test_words_that_are_counted_twice_are_doubted():
+    rule = {1: "Employees have 10 paid days after a move."}
+    quote = '"10 paid days" [1]'
+    found = doubts("How many paid days?", "20 days [1].", quote, quote, "10 + 10 = 20", passages=rule)
+    assert "the same words are counted twice" in found
